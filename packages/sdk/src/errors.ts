@@ -1,0 +1,78 @@
+/**
+ * Every error Retina raises on purpose has a code from this table. The text says what the code means; an error's own
+ * message adds what was found, what was needed and what to do next.
+ */
+export const ERROR_CODES = {
+  RETINA_CONFIG_INVALID: 'The configuration has mistakes; each is listed with its path.',
+  RETINA_PLUGIN_NOT_FOUND: 'A plugin or exporter named in the configuration cannot be imported.',
+  RETINA_PLUGIN_INVALID: 'A module was found, but its default export is no plugin or exporter this host can run.',
+  RETINA_API_MISMATCH: 'A plugin or exporter was written for another version of the contract.',
+  RETINA_METRIC_INVALID: 'A metric declaration breaks a rule or collides with another one.',
+  RETINA_CAPABILITY_MISSING: 'The process lacks a Linux capability that is needed.',
+  RETINA_KERNEL_UNSUPPORTED: 'The running kernel lacks a feature that is needed.',
+  RETINA_BTF_MISSING: 'The running kernel publishes no type information (BTF).',
+  RETINA_OBJECT_INVALID: 'A BPF object file cannot be read or is not what the caller expected.',
+  RETINA_VERIFIER_REJECTED: "The kernel's verifier refused a program; the whole log is attached.",
+  RETINA_LOAD_FAILED: 'The kernel refused to create a map or load a program.',
+  RETINA_ATTACH_FAILED: 'The kernel refused to attach a program.',
+  RETINA_MAP_FAILED: 'An operation on a BPF map failed.',
+  RETINA_NETLINK_FAILED: 'A netlink request or subscription failed.',
+  RETINA_CLOSED: 'The object was used after it was closed.',
+  RETINA_NATIVE_MISSING: 'The native loader is not built or does not fit this machine.',
+  RETINA_SETUP_TIMEOUT: 'A plugin or exporter did not finish setting up in time.',
+  RETINA_SETUP_FAILED: 'A plugin or exporter threw while setting up.',
+  RETINA_HANDLER_FAILED: "A plugin's or exporter's handler threw repeatedly.",
+  RETINA_HANDLER_SLOW: "A plugin's or exporter's handler exceeded its time budget repeatedly.",
+  RETINA_EXPORT_FAILED: 'An exporter could not deliver.',
+  RETINA_LISTEN_FAILED: 'An address to serve on cannot be bound.',
+  RETINA_AGENT_UNREACHABLE: 'No running agent answers on the local socket.',
+  RETINA_IDENTITY_INVALID: 'An identity source (a file, say) has mistakes.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface RetinaErrorOptions {
+  /** What was seen, as precisely as known. */
+  readonly found?: string;
+  /** What would have been right. */
+  readonly needed?: string;
+  /** What the reader can do now: a command, a setting, a version. */
+  readonly next?: string;
+  /** Whether trying again later may help. Default false. */
+  readonly retryable?: boolean;
+  readonly cause?: unknown;
+  /** Anything long: a verifier log, a list of problems. Never part of `message`. */
+  readonly detail?: string;
+}
+
+/** The one error class. `message` is a full sentence that includes found, needed and next. */
+export class RetinaError extends Error {
+  override readonly name = 'RetinaError';
+  readonly code: ErrorCode;
+  readonly found: string | undefined;
+  readonly needed: string | undefined;
+  readonly next: string | undefined;
+  readonly retryable: boolean;
+  readonly detail: string | undefined;
+
+  constructor(code: ErrorCode, summary: string, options: RetinaErrorOptions = {}) {
+    const parts = [summary];
+    if (options.found) parts.push(`found: ${options.found}`);
+    if (options.needed) parts.push(`needed: ${options.needed}`);
+    if (options.next) parts.push(`next: ${options.next}`);
+    super(parts.join('; '), options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.found = options.found;
+    this.needed = options.needed;
+    this.next = options.next;
+    this.retryable = options.retryable ?? false;
+    this.detail = options.detail;
+  }
+
+  /** `error` itself if it is a RetinaError, else one with `code` that has it as its cause. */
+  static from(error: unknown, code: ErrorCode, summary: string): RetinaError {
+    if (error instanceof RetinaError) return error;
+    const found = error instanceof Error ? error.message : String(error);
+    return new RetinaError(code, summary, { found, cause: error });
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * The flow record: the one record type every consumer understands. A record holds what changed in one direction of one
+ * connection, seen at one tap, since the last record of the same flow: counters are deltas, times are absolute.
+ *
+ * The native loader writes records in this layout; `FLOW_STRIDE` and `FLOW_OFFSETS` are checked against it when it loads.
+ */
+
+/** Bytes from one flow record to the next. */
+export const FLOW_STRIDE = 192;
+
+/** Byte offsets of the fields. f64 fields hold integers exact to 2^53. */
+export const FLOW_OFFSETS = {
+  sourceAddress: 0, // u8[16], IPv4 as ::ffff:a.b.c.d
+  destinationAddress: 16, // u8[16]
+  firstSeen: 32, // f64
+  start: 40, // f64
+  end: 48, // f64
+  bytes: 56, // f64
+  packets: 64, // f64
+  flagCounts: 72, // u32[10], in the order of TCP_FLAGS
+  flowId: 112, // u32
+  ifindex: 116, // u32
+  netns: 120, // u32
+  rttMicros: 124, // u32
+  retransmits: 128, // u32
+  dropReason: 132, // u32
+  dropLocation: 136, // u32
+  sourceEndpoint: 140, // u32
+  destinationEndpoint: 144, // u32
+  tapEndpoint: 148, // u32
+  connectionId: 152, // u32
+  sampling: 156, // u32
+  sourcePort: 160, // u16
+  destinationPort: 162, // u16
+  tcpFlags: 164, // u16
+  protocol: 166, // u8
+  family: 167, // u8
+  direction: 168, // u8
+  observation: 169, // u8
+  isReply: 170, // u8
+  verdict: 171, // u8
+  event: 172, // u8
+  icmpType: 173, // u8
+  icmpCode: 174, // u8
+  fresh: 175, // u8
+  // 176..191: spare, zero
+} as const;
+
+/** Order of `flagCounts` and bit numbers of `tcpFlags`. SYNACK counts packets with both; SYN and ACK then do not count them. */
+export const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR', 'NS', 'SYNACK'] as const;
+export type TcpFlag = (typeof TCP_FLAGS)[number];
+
+/** Where a flow was seen, in Retina's and Hubble's terms. `HOST` marks events of the kernel that have no tap (drops). */
+export const Observation = { FROM_ENDPOINT: 0, TO_ENDPOINT: 1, FROM_NETWORK: 2, TO_NETWORK: 3, HOST: 4 } as const;
+/** Direction of this record's packets relative to the endpoint (veth taps) or the node (uplink taps). */
+export const Direction = { UNKNOWN: 0, INGRESS: 1, EGRESS: 2 } as const;
+export const Verdict = { UNKNOWN: 0, FORWARDED: 1, DROPPED: 2 } as const;
+/** Whether the packets go from the connection's responder to its initiator. */
+export const Reply = { NO: 0, YES: 1, UNKNOWN: 2 } as const;
+/** Why this record was written now. Starts, ends and resets come at once, updates at the interval. */
+export const FlowEvent = { UPDATE: 0, START: 1, END: 2, RESET: 3, EXPIRED: 4 } as const;
+
+/** A batch of flow records, borrowed: valid until the handler returns. Every reader takes a row, 0 ≤ row < length. */
+export class FlowBatch {
+  /** Records in the batch. */
+  length: number;
+  readonly buffer: Uint8Array;
+  private readonly u8: Uint8Array;
+  private readonly u16: Uint16Array;
+  private readonly u32: Uint32Array;
+  private readonly f64: Float64Array;
+
+  /** `buffer` starts on an 8-byte boundary and holds `length` records of FLOW_STRIDE bytes. */
+  constructor(buffer: Uint8Array, length: number) {
+    const { buffer: whole, byteOffset: at, byteLength: size } = buffer;
+    this.buffer = buffer;
+    this.length = length;
+    this.u8 = buffer;
+    this.u16 = new Uint16Array(whole, at, size >> 1);
+    this.u32 = new Uint32Array(whole, at, size >> 2);
+    this.f64 = new Float64Array(whole, at, size >> 3);
+  }
+
+  /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; a view, valid as long as the batch. */
+  sourceAddress(row: number): Uint8Array {
+    const at = row * FLOW_STRIDE;
+    return this.u8.subarray(at, at + 16);
+  }
+  destinationAddress(row: number): Uint8Array {
+    const at = row * FLOW_STRIDE + 16;
+    return this.u8.subarray(at, at + 16);
+  }
+  /** One of the four 32-bit words of the source address as a little-endian load; for hashing and comparing. */
+  sourceWord(row: number, word: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + word]!;
+  }
+  destinationWord(row: number, word: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + 4 + word]!;
+  }
+  /** Milliseconds since the Unix epoch: the connection's first packet as far as known. */
+  firstSeen(row: number): number {
+    return this.f64[row * (FLOW_STRIDE >> 3) + (FLOW_OFFSETS.firstSeen >> 3)]!;
+  }
+  /** Milliseconds since the Unix epoch: this record's first packet. */
+  start(row: number): number {
+    return this.f64[row * (FLOW_STRIDE >> 3) + (FLOW_OFFSETS.start >> 3)]!;
+  }
+  /** Milliseconds since the Unix epoch: this record's last packet. */
+  end(row: number): number {
+    return this.f64[row * (FLOW_STRIDE >> 3) + (FLOW_OFFSETS.end >> 3)]!;
+  }
+  /** Bytes on the wire from the link layer up, since the flow's last record. */
+  bytes(row: number): number {
+    return this.f64[row * (FLOW_STRIDE >> 3) + (FLOW_OFFSETS.bytes >> 3)]!;
+  }
+  /** Packets on the wire since the flow's last record; a GSO packet counts as those it stands for. */
+  packets(row: number): number {
+    return this.f64[row * (FLOW_STRIDE >> 3) + (FLOW_OFFSETS.packets >> 3)]!;
+  }
+  /** Packets with TCP_FLAGS[flag] set, since the flow's last record. */
+  flagCount(row: number, flag: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.flagCounts >> 2) + flag]!;
+  }
+  /** Slot of this flow at its tap; small, dense, reused. `fresh(row)` says that a slot has a new owner. */
+  flowId(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.flowId >> 2)]!;
+  }
+  /** 1 in the first record of a flow: anything cached by `flowId` before it belongs to another flow. */
+  fresh(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.fresh]!;
+  }
+  /** Shared by both directions of a connection at one tap. */
+  connectionId(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.connectionId >> 2)]!;
+  }
+  ifindex(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.ifindex >> 2)]!;
+  }
+  /** Inode number of the network namespace of the endpoint (veth taps) or of the event; 0 where unknown. */
+  netns(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.netns >> 2)]!;
+  }
+  /** Smoothed round-trip time in microseconds; 0 where unknown. */
+  rttMicros(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.rttMicros >> 2)]!;
+  }
+  /** Segments retransmitted since the flow's last record. */
+  retransmits(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.retransmits >> 2)]!;
+  }
+  /** For verdict DROPPED: an id of the emitting plugin's label domain that names the reason (`ctx.label`). */
+  dropReason(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.dropReason >> 2)]!;
+  }
+  /** For verdict DROPPED: a label id that names the kernel symbol which dropped the packet; 0 where unknown. */
+  dropLocation(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.dropLocation >> 2)]!;
+  }
+  /** Endpoint ids, written by the host's identity stage; 0 is "unknown". */
+  sourceEndpoint(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.sourceEndpoint >> 2)]!;
+  }
+  destinationEndpoint(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.destinationEndpoint >> 2)]!;
+  }
+  /** The endpoint that owns the tap's interface; 0 where it has none (uplinks) or is unknown. */
+  tapEndpoint(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.tapEndpoint >> 2)]!;
+  }
+  setEndpoints(row: number, source: number, destination: number, tap: number): void {
+    const at = row * (FLOW_STRIDE >> 2);
+    this.u32[at + (FLOW_OFFSETS.sourceEndpoint >> 2)] = source;
+    this.u32[at + (FLOW_OFFSETS.destinationEndpoint >> 2)] = destination;
+    this.u32[at + (FLOW_OFFSETS.tapEndpoint >> 2)] = tap;
+  }
+  /** 1, or N where one of N packets was looked at and the counters are scaled by N. */
+  sampling(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.sampling >> 2)]! || 1;
+  }
+  /** Host byte order; 0 where the protocol has none or the packet was a later fragment of an unknown first one. */
+  sourcePort(row: number): number {
+    return this.u16[row * (FLOW_STRIDE >> 1) + (FLOW_OFFSETS.sourcePort >> 1)]!;
+  }
+  destinationPort(row: number): number {
+    return this.u16[row * (FLOW_STRIDE >> 1) + (FLOW_OFFSETS.destinationPort >> 1)]!;
+  }
+  /** Bits in the order of TCP_FLAGS: the flags seen since the flow's last record. */
+  tcpFlags(row: number): number {
+    return this.u16[row * (FLOW_STRIDE >> 1) + (FLOW_OFFSETS.tcpFlags >> 1)]!;
+  }
+  /** IANA protocol number: 6 TCP, 17 UDP, 132 SCTP, 1 ICMP, 58 ICMPv6, … */
+  protocol(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.protocol]!;
+  }
+  /** 4 or 6. */
+  family(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.family]!;
+  }
+  /** A value of {@link Direction}. */
+  direction(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.direction]!;
+  }
+  /** A value of {@link Observation}. */
+  observation(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.observation]!;
+  }
+  /** A value of {@link Reply}. */
+  isReply(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.isReply]!;
+  }
+  /** A value of {@link Verdict}. */
+  verdict(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.verdict]!;
+  }
+  /** A value of {@link FlowEvent}. */
+  event(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.event]!;
+  }
+  /** ICMP and ICMPv6 only. */
+  icmpType(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.icmpType]!;
+  }
+  icmpCode(row: number): number {
+    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.icmpCode]!;
+  }
+}

@@ -1,0 +1,107 @@
+import type { FlowBatch } from './flow.ts';
+import type { Layout, RecordBatch } from './layout.ts';
+
+/** What the running kernel and this process's rights offer. Found by probing, never by version alone. */
+export interface KernelFeatures {
+  /** `uname -r` */
+  readonly release: string;
+  /** Major, minor. */
+  readonly version: readonly [number, number];
+  readonly architecture: string;
+  /** /sys/kernel/btf/vmlinux is readable. */
+  readonly btf: boolean;
+  /** tcx links (6.6 and later); without it taps use clsact. */
+  readonly tcx: boolean;
+  readonly ringBuffer: boolean;
+  /** Effective capabilities of this process without the CAP_ prefix: `BPF`, `NET_ADMIN`, … */
+  readonly capabilities: readonly string[];
+  readonly preemptRt: boolean;
+  /** Possible CPUs, the number of per-CPU slots. */
+  readonly possibleCpus: number;
+  /** Arguments of a raw tracepoint in the running kernel's BTF (without the context), -1 if there is no such tracepoint. */
+  tracepointArguments(name: string): number;
+  /** Names of an enum in vmlinux and, where loaded, module BTF: value → name. Empty if there is none. */
+  enumNames(name: string): ReadonlyMap<number, string>;
+}
+
+export interface BpfOptions {
+  /** Values of constants the object declares with RT_CONFIG, by name. */
+  readonly constants?: Readonly<Record<string, number | bigint>>;
+  /** max_entries of maps, by name. */
+  readonly maxEntries?: Readonly<Record<string, number>>;
+  /** Programs not to load (because the kernel cannot, or the configuration does not ask for them). */
+  readonly skipPrograms?: readonly string[];
+}
+
+/** A loaded BPF object that belongs to the plugin's scope. Programs attached and sources opened on it end with the scope. */
+export interface BpfHandle {
+  readonly programs: readonly string[];
+  readonly maps: readonly string[];
+  /** Attaches a tracing program (tp_btf, raw_tp, …) as its section says. Throws RETINA_ATTACH_FAILED. */
+  attach(program: string): Disposable;
+  /** A ring buffer of fixed-stride records. `lostMap`, a per-CPU u64 array, is declared by RT_STREAM. */
+  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable;
+  /**
+   * A pair of hash maps with a generation switch (RT_TABLE): every `ms` milliseconds the idle half is drained and its
+   * records handed over; key and value of each lie one behind the other as `layout` says. Counts are deltas.
+   */
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Disposable;
+  /** A per-CPU array of u64[n] values summed over CPUs: entries × n doubles, row after row. A fresh array each call. */
+  counters(map: string): Float64Array;
+  /** Flow records of an object built on the flow ring (`retina/flow.h`). `handle` gets borrowed batches. */
+  flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): FlowSource;
+  lookup(map: string, key: Uint8Array): Uint8Array | undefined;
+  update(map: string, key: Uint8Array, value: Uint8Array): void;
+  remove(map: string, key: Uint8Array): boolean;
+}
+
+export interface FlowSourceOptions {
+  /** Time between two records of one changed flow, in milliseconds. Default 1000. */
+  readonly intervalMs?: number;
+  /** Time between two drains of the kernel's rings, in milliseconds: bounds how late a start, end or reset is seen. Default 50. */
+  readonly drainMs?: number;
+  /** Most flows known at a time in user space; beyond it packets are counted as unattributed. Default 262 144. */
+  readonly maxFlows?: number;
+  /** Seconds without a packet after which a flow is forgotten. Defaults as the original's: 360 TCP, 60 others, 30 after both FINs. */
+  readonly tcpTimeoutSeconds?: number;
+  readonly otherTimeoutSeconds?: number;
+  readonly closedTimeoutSeconds?: number;
+}
+
+/** The state of a flow source, totals since start. packets = attributed + unattributed, always. */
+export interface FlowSourceStats {
+  /** Kernel records read, and those that came through the spill maps. */
+  readonly records: number;
+  readonly spilled: number;
+  /** Packets and bytes that became part of flows. */
+  readonly packets: number;
+  readonly bytes: number;
+  /** Packets and bytes no table could hold, in the kernel and in user space. */
+  readonly overflowPackets: number;
+  readonly overflowBytes: number;
+  /** Packets and bytes of frames that are no parsable IP packet, by reason: `not_ip`, `truncated`, `malformed`, … */
+  readonly unparsed: Readonly<Record<string, { readonly packets: number; readonly bytes: number }>>;
+  /** Flow batches not handed to JavaScript because it was busy are kept and merged, never lost; this counts the merges. */
+  readonly deferred: number;
+  readonly flows: number;
+  readonly maxFlows: number;
+  /** Highest fill of a CPU's ring at a drain since start, 0 to 1. */
+  readonly ringFill: number;
+  /** Drains, and the native thread's CPU time in them, in nanoseconds. */
+  readonly drains: number;
+  readonly drainNanos: number;
+  /** What conntrack_* gauges show: both directions of every live connection. */
+  readonly connections: number;
+  readonly forwardPackets: number;
+  readonly forwardBytes: number;
+  readonly replyPackets: number;
+  readonly replyBytes: number;
+}
+
+export interface FlowSource extends Disposable {
+  stats(): FlowSourceStats;
+  /** Drains now and hands over every changed flow, before it resolves. */
+  flush(): Promise<void>;
+  /** Sets a connection's round-trip time and adds to its retransmits, found by addresses and ports (16 bytes, host order). */
+  annotate(source: Uint8Array, destination: Uint8Array, ports: readonly [number, number], protocol: number, rttMicros: number, retransmits: number): void;
+}

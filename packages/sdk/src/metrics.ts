@@ -1,0 +1,119 @@
+import type { FlowBatch } from './flow.ts';
+
+/** OpenMetrics base units, and `packets`-like plain counts as no unit. */
+export type Unit = 'bytes' | 'seconds' | 'milliseconds' | 'ratio' | 'nanoseconds';
+
+interface MetricBase {
+  /** One sentence, shown to whoever scrapes. */
+  readonly help: string;
+  readonly unit?: Unit;
+  /** Label names, in order. Values are ids from `ctx.label(text)` or of a declared domain. */
+  readonly labels?: readonly string[];
+  /** Most series this family may have; past it samples go to the overflow series (every label "overflow"). Default 10 000, pod scope 100 000. */
+  readonly maxSeries?: number;
+}
+
+/** A family of series by node-level labels. Its full name is `networkobservability_` + its key in `metrics`. */
+export interface CounterSpec extends MetricBase {
+  readonly kind: 'counter';
+  readonly scope?: 'node';
+}
+export interface GaugeSpec extends MetricBase {
+  readonly kind: 'gauge';
+  readonly scope?: 'node';
+}
+export interface HistogramSpec extends MetricBase {
+  readonly kind: 'histogram';
+  readonly scope?: 'node';
+  /** Upper bounds, ascending, without +Inf. */
+  readonly buckets: readonly number[];
+}
+
+/**
+ * A pod-level family: the host adds the context labels that MetricsConfiguration asks for (ip, namespace, podname, …),
+ * decides which flow records count (each packet once, at the endpoint's own interface) and ends series with their endpoint.
+ * Label order: `labels`, then `direction` when asked for, then context, then additional labels.
+ */
+export interface PodCounterSpec extends MetricBase {
+  readonly kind: 'counter';
+  readonly scope: 'pod';
+  /** Its name in MetricsConfiguration's `contextOptions[].metricName`, such as `forward_count`. */
+  readonly option: string;
+  /** Adds a `direction` label. */
+  readonly direction?: boolean;
+  /** Additional labels that MetricsConfiguration may switch on. */
+  readonly additional?: readonly 'is_reply'[];
+}
+
+export type MetricSpec = CounterSpec | GaugeSpec | HistogramSpec | PodCounterSpec;
+export type MetricSpecs = Readonly<Record<string, MetricSpec>>;
+
+/** One label id per declared label: a wrong number of them is a compile error. */
+export type LabelIds<L extends readonly string[] | undefined> = L extends readonly string[]
+  ? { readonly [I in keyof L]: number }
+  : readonly [];
+
+type Ids<S extends MetricSpec> = LabelIds<S['labels']>;
+
+export interface Counter<I extends readonly number[] = readonly number[]> {
+  /** Adds `value` ≥ 0 to the series of these label ids, creating it. */
+  add(value: number, ...labels: I): void;
+  /** For totals kept elsewhere (a kernel counter): sets the series to `total`; one that falls is taken as a restart from zero and only ever adds. */
+  set(total: number, ...labels: I): void;
+}
+export interface Gauge<I extends readonly number[] = readonly number[]> {
+  set(value: number, ...labels: I): void;
+  add(value: number, ...labels: I): void;
+  /** Ends one series. */
+  remove(...labels: I): void;
+  /** Ends every series: a poller clears, then sets what it found, so that what vanished is not reported. */
+  clear(): void;
+}
+export interface Histogram<I extends readonly number[] = readonly number[]> {
+  /** In the family's unit. */
+  observe(value: number, ...labels: I): void;
+}
+export interface PodCounter<I extends readonly number[] = readonly number[]> {
+  /** Adds `value` for the flow record `row` of `batch`, which must have passed the host's identity stage (see `ctx.flows`). */
+  add(value: number, batch: FlowBatch, row: number, ...labels: I): void;
+}
+
+export type InstrumentOf<S extends MetricSpec> = S extends PodCounterSpec
+  ? PodCounter<Ids<S>>
+  : S extends CounterSpec
+    ? Counter<Ids<S>>
+    : S extends GaugeSpec
+      ? Gauge<Ids<S>>
+      : S extends HistogramSpec
+        ? Histogram<Ids<S>>
+        : never;
+
+export type Instruments<M extends MetricSpecs> = { readonly [K in keyof M]: InstrumentOf<M[K]> };
+
+/**
+ * A family as an exporter sees it. Rows are addressed by index, 0 ≤ i < size; an unused row has `live(i)` false. Value and
+ * labels of one row read in one turn of the event loop belong together, so a reader may pause between rows.
+ */
+export interface MetricFamily {
+  /** Full name, prefix included. */
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly unit: Unit | undefined;
+  readonly labels: readonly string[];
+  readonly size: number;
+  live(i: number): boolean;
+  /** Counter or gauge value. */
+  value(i: number): number;
+  /** Text of label j of row i, not escaped. */
+  label(i: number, j: number): string;
+  /** Milliseconds since the Unix epoch at which row i was created. */
+  created(i: number): number;
+  /** Histograms only: upper bounds without +Inf, cumulative counts (one more than bounds, the last is +Inf), and the sum. */
+  histogram?(i: number): { readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sum: number };
+}
+
+/** Every family of the host, of plugins and of the agent itself. */
+export interface MetricReader {
+  families(): Iterable<MetricFamily>;
+}

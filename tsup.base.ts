@@ -1,0 +1,12 @@
+import type { Options } from 'tsup';
+
+/** One build for every package: ESM, declarations, source maps; `src/index.ts` unless a package says otherwise. */
+export const base: Options = {
+  entry: ['src/index.ts'],
+  format: ['esm'],
+  target: 'node22',
+  dts: true,
+  sourcemap: true,
+  clean: false,
+  splitting: true,
+};

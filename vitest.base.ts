@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests read the sources of every package, never a build. Kernel tests need root; see `tools/test.mjs`. */
+export const base = defineConfig({
+  resolve: { conditions: ['@retina/source'] },
+  ssr: { resolve: { conditions: ['@retina/source'], externalConditions: ['@retina/source'] } },
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    passWithNoTests: false,
+    pool: 'forks',
+    execArgv: ['--conditions=@retina/source'],
+    fileParallelism: false,
+  },
+});
