@@ -1,0 +1,143 @@
+import type { BpfHandle, BpfOptions } from '@retina/sdk';
+
+/** One program of an object file, before or after loading. */
+export interface ProgramInfo {
+  readonly name: string;
+  /** ELF section, such as `tc` or `tp_btf/kfree_skb`. */
+  readonly section: string;
+}
+
+export interface MapInfo {
+  readonly name: string;
+  readonly type: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+}
+
+/** A constant declared with RT_CONFIG in the object's read-only data. */
+export interface ConstantInfo {
+  readonly name: string;
+  readonly size: number;
+  readonly value: bigint;
+}
+
+/** A parsed object file. Needs no privileges; may be edited until it is loaded. */
+export interface ObjectSpec extends Disposable {
+  readonly programs: readonly ProgramInfo[];
+  readonly maps: readonly MapInfo[];
+  readonly constants: readonly ConstantInfo[];
+  /** Creates maps and loads programs off the event loop. Throws RETINA_VERIFIER_REJECTED, RETINA_LOAD_FAILED, RETINA_CAPABILITY_MISSING, RETINA_BTF_MISSING. */
+  load(options?: LoadOptions): Promise<LoadedObject>;
+}
+
+export interface LoadOptions extends BpfOptions {
+  /** Maps of this object to replace by existing ones, by name: how objects share the tap chain. */
+  readonly reuseMaps?: Readonly<Record<string, BpfMap>>;
+}
+
+export interface BpfProgram {
+  readonly name: string;
+  readonly fd: number;
+  readonly id: number;
+  /** Runs the program once on `data` (BPF_PROG_TEST_RUN). Never on one that is attached. */
+  testRun(data: Uint8Array, options?: { readonly repeat?: number; readonly ifindex?: number }): { readonly retval: number; readonly nanos: number; readonly data: Uint8Array };
+  /** Run count and run time in ns; zero unless kernel.bpf_stats_enabled. */
+  stats(): { readonly runs: number; readonly nanos: number };
+}
+
+export interface BpfMap extends Disposable {
+  readonly name: string;
+  readonly fd: number;
+  readonly keySize: number;
+  readonly valueSize: number;
+  readonly maxEntries: number;
+  lookup(key: Uint8Array): Uint8Array | undefined;
+  update(key: Uint8Array, value: Uint8Array): void;
+  remove(key: Uint8Array): boolean;
+  /** Every entry, read in batches where the kernel can. Per-CPU values lie one behind the other, each padded to 8 bytes. */
+  entries(): readonly (readonly [Uint8Array, Uint8Array])[];
+  /** Program arrays only; `undefined` empties the slot. */
+  setProgram(slot: number, program: BpfProgram | undefined): void;
+}
+
+/** A loaded object: everything a plugin's BpfHandle offers, and the host's part. Closing it closes its links and sources. */
+export interface LoadedObject extends BpfHandle, Disposable {
+  map(name: string): BpfMap;
+  program(name: string): BpfProgram;
+  /** Attaches a tc program to one hook of one interface, off the event loop. `auto`: tcx where the kernel has it, else clsact. */
+  attachTap(program: string, ifindex: number, direction: 'ingress' | 'egress', mode?: 'auto' | 'tcx' | 'clsact'): Promise<TapLink>;
+}
+
+/** Disposing of it detaches. A tcx link also goes with the process; a clsact filter has our handle and priority and is removed by {@link removeStaleFilters}. */
+export interface TapLink extends Disposable {
+  readonly ifindex: number;
+  readonly direction: 'ingress' | 'egress';
+  readonly mode: 'tcx' | 'clsact';
+  /** Replaces the program atomically. It may belong to another object. */
+  update(program: BpfProgram): void;
+}
+
+export interface Interface {
+  readonly ifindex: number;
+  readonly name: string;
+  /** rtnl kind: `veth`, `bridge`, `vlan`, `bond`, …; empty for physical devices and loopback. */
+  readonly kind: string;
+  readonly up: boolean;
+  readonly loopback: boolean;
+  /** MAC address, 6 bytes or empty. */
+  readonly mac: Uint8Array;
+  readonly mtu: number;
+  /** IFLA_LINK: the lower device of a VLAN, the peer of a veth; 0 if none. */
+  readonly linkIfindex: number;
+  /** IFLA_LINK_NETNSID: id of the namespace that `linkIfindex` is in; -1 if it is ours. */
+  readonly linkNetnsid: number;
+  /** Bridge or bond it belongs to; 0 if none. */
+  readonly master: number;
+}
+
+export interface Address {
+  readonly ifindex: number;
+  /** 16 bytes, IPv4 as ::ffff:a.b.c.d */
+  readonly address: Uint8Array;
+  readonly prefixLength: number;
+}
+
+/** A change in the network configuration of a namespace, as netlink reported it. */
+export type NetworkEvent =
+  | { readonly type: 'interface'; readonly change: 'added' | 'changed' | 'removed'; readonly interface: Interface }
+  | { readonly type: 'address'; readonly change: 'added' | 'removed'; readonly address: Address }
+  /** Default routes changed, or events were lost (ENOBUFS): read everything again. */
+  | { readonly type: 'routes' | 'resync' };
+
+export interface NamedNamespace {
+  /** Name under /run/netns. */
+  readonly name: string;
+  /** Inode number, what the kernel calls the namespace's id elsewhere. */
+  readonly inode: number;
+  /** Id that links of our namespace refer to it by; -1 if none of them does. */
+  readonly netnsid: number;
+}
+
+/** What the loader's index exports beside the types: the whole native surface. */
+export interface LoaderApi {
+  kernelFeatures(): import('@retina/sdk').KernelFeatures;
+  openObject(file: URL | string): ObjectSpec;
+  createMap(spec: { name: string; type: 'prog_array' | 'array' | 'percpu_array' | 'hash'; keySize: number; valueSize: number; maxEntries: number; flags?: number }): BpfMap;
+  interfaces(): Promise<readonly Interface[]>;
+  addresses(): Promise<readonly Address[]>;
+  /** Interface indexes of the default routes of both families, each once, main table. */
+  defaultRouteInterfaces(): Promise<readonly number[]>;
+  /** Calls back for every change from now on, within milliseconds. */
+  watchNetwork(listener: (event: NetworkEvent) => void): Disposable;
+  /** Namespaces named under /run/netns. */
+  namedNamespaces(): Promise<readonly NamedNamespace[]>;
+  /** Addresses inside another namespace; throws RETINA_CAPABILITY_MISSING without CAP_SYS_ADMIN. */
+  addressesIn(namespacePath: string): Promise<readonly Address[]>;
+  /** Inode of this process's network namespace. */
+  ownNetns(): number;
+  /** Removes clsact filters an earlier, killed agent left: ours are recognised by handle, priority and program name. Never deletes a qdisc others use. Returns how many. */
+  removeStaleFilters(): Promise<number>;
+  /** Symbol name that covers a kernel address from /proc/kallsyms; undefined without CAP_SYSLOG. */
+  kernelSymbol(address: bigint): string | undefined;
+}
