@@ -1,0 +1,123 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { capture, exists, run } from './run.mjs';
+import { confirm, fail, step } from './say.mjs';
+
+/** What must be on the machine, how to see that it is, and what each package manager calls it. */
+const BUILD = [
+  { what: 'clang', found: () => exists('clang'), apt: 'clang', dnf: 'clang', apk: 'clang' },
+  { what: 'llvm-strip', found: () => exists('llvm-strip'), apt: 'llvm', dnf: 'llvm', apk: 'llvm' },
+  { what: 'a C++ compiler', found: () => exists('c++'), apt: 'g++', dnf: 'gcc-c++', apk: 'g++' },
+  { what: 'make', found: () => exists('make'), apt: 'make', dnf: 'make', apk: 'make' },
+  { what: 'cmake', found: () => exists('cmake'), apt: 'cmake', dnf: 'cmake', apk: 'cmake' },
+  { what: 'pkg-config', found: () => exists('pkg-config'), apt: 'pkg-config', dnf: 'pkgconf-pkg-config', apk: 'pkgconf' },
+  { what: 'libelf', found: () => header('libelf.h'), apt: 'libelf-dev', dnf: 'elfutils-libelf-devel', apk: 'elfutils-dev' },
+  { what: 'zlib', found: () => header('zlib.h'), apt: 'zlib1g-dev', dnf: 'zlib-devel', apk: 'zlib-dev' },
+  { what: 'Linux headers', found: () => header('linux/bpf.h'), apt: 'linux-libc-dev', dnf: 'kernel-headers', apk: 'linux-headers' },
+  { what: 'ip', found: () => exists('ip'), apt: 'iproute2', dnf: 'iproute', apk: 'iproute2' },
+  { what: 'nft', found: () => exists('nft'), apt: 'nftables', dnf: 'nftables', apk: 'nftables' },
+]; // prettier-ignore
+
+/** What only tests and benchmarks use. */
+const TEST = [
+  { what: 'tc', found: () => exists('tc'), apt: 'iproute2', dnf: 'iproute-tc', apk: 'iproute2-tc' },
+  { what: 'bpftool', found: () => exists('bpftool'), apt: bpftoolPackage(), dnf: 'bpftool', apk: 'bpftool' },
+  { what: 'ethtool', found: () => exists('ethtool'), apt: 'ethtool', dnf: 'ethtool', apk: 'ethtool' },
+  { what: 'iperf3', found: () => exists('iperf3'), apt: 'iperf3', dnf: 'iperf3', apk: 'iperf3' },
+  { what: 'promtool', found: () => exists('promtool'), apt: 'prometheus', dnf: 'golang-github-prometheus', apk: 'prometheus' },
+  { what: 'setpriv', found: () => exists('setpriv'), apt: 'util-linux', dnf: 'util-linux', apk: 'setpriv' },
+  { what: 'setcap', found: () => exists('setcap'), apt: 'libcap2-bin', dnf: 'libcap', apk: 'libcap-utils' },
+  { what: 'the address sanitizer', found: () => compilesWith('-fsanitize=address,undefined'), apt: 'g++', dnf: 'libasan libubsan', apk: 'g++' },
+  { what: 'clang-format', found: () => exists('clang-format'), apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools' },
+]; // prettier-ignore
+
+const LIBBPF = { what: 'libbpf 1.0 or newer', found: () => libbpfVersion() >= 1, apt: 'libbpf-dev', dnf: 'libbpf-devel libbpf-static', apk: 'libbpf-dev' }; // prettier-ignore
+
+function header(name) {
+  return ['/usr/include', '/usr/local/include', `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`].some((dir) => existsSync(`${dir}/${name}`)); // prettier-ignore
+}
+
+function bpftoolPackage() {
+  // Debian has a package of that name; Ubuntu ships it with the kernel's tools.
+  return osRelease('ID') === 'ubuntu' ? 'linux-tools-common' : 'bpftool';
+}
+
+function compilesWith(flag) {
+  return capture('sh', ['-c', `echo 'int main(){}' | c++ -x c++ ${flag} -o /dev/null -`]) !== undefined;
+}
+
+function osRelease(key) {
+  if (!existsSync('/etc/os-release')) return undefined;
+  const line = readFileSync('/etc/os-release', 'utf8').split('\n').find((l) => l.startsWith(`${key}=`));
+  return line?.slice(key.length + 1).replaceAll('"', '');
+}
+
+/** Major.minor of the installed libbpf development files as a number, 0 if there are none. */
+export function libbpfVersion() {
+  return Number.parseFloat(capture('pkg-config', ['--modversion', 'libbpf']) ?? '0') || 0;
+}
+
+/** The newest libbpf that apt could install, as major.minor. */
+function aptLibbpf() {
+  const candidate = /Candidate: (?:\d+:)?(\d+\.\d+)/.exec(capture('apt-cache', ['policy', 'libbpf-dev']) ?? '');
+  return candidate ? Number.parseFloat(candidate[1]) : 0;
+}
+
+function manager() {
+  return ['apt-get', 'dnf', 'apk'].find(exists);
+}
+
+function commandFor(tool, names) {
+  const sudo = process.getuid() === 0 ? '' : 'sudo ';
+  if (tool === 'dnf') return `${sudo}dnf install -y ${names}`;
+  if (tool === 'apk') return `${sudo}apk add ${names}`;
+  return `${sudo}apt-get update && ${sudo}apt-get install -y ${names}`;
+}
+
+function namesFor(missing, key) {
+  return [...new Set(missing.map((m) => m[key]).join(' ').split(' '))].join(' ');
+}
+
+/**
+ * Makes sure that system packages are there. With apt and root it installs what is missing, having shown it, and asked on
+ * a terminal; otherwise it prints the command for each package manager and stops. Returns whether libbpf has to be built
+ * from its published crate because the distribution's is too old.
+ */
+export async function ensureSystem({ forTests = false } = {}) {
+  if (process.platform !== 'linux') fail(`Retina's agent observes Linux kernels; this is ${process.platform}.`);
+  const wanted = forTests ? [...BUILD, ...TEST] : BUILD;
+  let missing = wanted.filter((w) => !w.found());
+  let lackLibbpf = !LIBBPF.found();
+  if (!missing.length && !lackLibbpf) return { buildLibbpf: false };
+
+  const tool = manager();
+  if (tool !== 'apt-get' || process.getuid() !== 0) {
+    const all = lackLibbpf ? [...missing, LIBBPF] : missing;
+    const lines = { 'apt-get': 'apt', dnf: 'dnf', apk: 'apk' };
+    fail(
+      `Missing on this machine: ${all.map((m) => m.what).join(', ')}.`,
+      `install them, then run this again:\n${Object.entries(lines).map(([t, key]) => `    ${key.padEnd(4)} ${commandFor(t, namesFor(all, key))}`).join('\n')}`,
+    ); // prettier-ignore
+  }
+  step('Reading the package lists (apt-get update)');
+  await run('apt-get', ['update', '-qq']);
+  let buildLibbpf = false;
+  if (lackLibbpf && aptLibbpf() >= 1) missing = [...missing, LIBBPF];
+  else if (lackLibbpf) {
+    buildLibbpf = true;
+    if (!exists('cargo')) missing = [...missing, { what: 'cargo (to fetch libbpf: the one here is too old)', apt: 'cargo' }];
+  }
+  if (missing.length) await aptInstall(missing);
+  const still = missing.filter((m) => m.found && !m.found());
+  if (still.length) fail(`Still missing after installing: ${still.map((m) => m.what).join(', ')}.`, 'install them by hand, then run this again');
+  return { buildLibbpf };
+}
+
+async function aptInstall(missing) {
+  const names = namesFor(missing, 'apt');
+  step(`Missing: ${missing.map((m) => m.what).join(', ')}`);
+  step(`To install: apt-get install -y --no-install-recommends ${names}`);
+  if (!(await confirm('Install these packages now?'))) fail('Not installed.', `run: ${commandFor('apt-get', names)}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const args = ['install', '-y', '-qq', '--no-install-recommends', ...names.split(' ')];
+  if ((await run('apt-get', args, { env })) !== 0) fail('apt-get could not install them.', `run: ${commandFor('apt-get', names)}`);
+}
