@@ -1,0 +1,1 @@
+export * from './packets/index.ts';
