@@ -1,1 +1,2 @@
 export * from './packets/index.ts';
+export * from './world/index.ts';
