@@ -71,10 +71,15 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 srtt_us; /* smoothed, times 8 */
 	__u32 mdev_us;
+	__u32 packets_out;
 	__u32 total_retrans;
 	__u32 snd_cwnd;
 	__u64 bytes_acked;
 	__u64 bytes_received;
+};
+
+struct dst_entry {
+	struct net_device *dev;
 };
 
 typedef unsigned int sk_buff_data_t; /* an offset from head on 64-bit kernels */
@@ -82,6 +87,7 @@ typedef unsigned int sk_buff_data_t; /* an offset from head on 64-bit kernels */
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
+	unsigned long _skb_refdst; /* struct dst_entry *, lowest bit aside */
 	unsigned int len;
 	unsigned int data_len;
 	__u16 mac_len;
