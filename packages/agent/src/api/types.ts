@@ -1,0 +1,55 @@
+import type { ComponentHealth, Tap } from '@retina/sdk';
+
+/** The local API's documents. Times are RFC 3339, rates per second, sizes in bytes. */
+
+export interface AgentStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly kernel: string;
+  /** When the agent began. */
+  readonly started: string;
+  readonly uptimeSeconds: number;
+  /** File the configuration came from, or `built-in`. */
+  readonly configuration: string;
+  readonly demo: boolean;
+  readonly live: boolean;
+  readonly ready: boolean;
+  readonly components: readonly ComponentHealth[];
+  readonly taps: readonly TapReport[];
+  /** Where metrics are served. */
+  readonly endpoints: readonly string[];
+  readonly losses: readonly Loss[];
+  /** Packets and bytes that became part of flows, since start. */
+  readonly attributed: { readonly packets: number; readonly bytes: number };
+  readonly flows: number;
+  readonly process: {
+    readonly rssBytes: number;
+    /** Of one core, since the last status of this kind was made. */
+    readonly cpuRatio: number;
+  };
+}
+
+export type TapReport = Tap;
+
+/** Something a stage saw and could not keep, since start. */
+export interface Loss {
+  /** Such as `unattributed`, `unparsed` or `flow log`. */
+  readonly stage: string;
+  /** What is counted: `packets`, `records`, `batches`. */
+  readonly unit: string;
+  readonly count: number;
+  readonly bytes?: number;
+}
+
+export type TopKind = 'talkers' | 'drops' | 'connections';
+
+/** The error of a refused request. */
+export interface ApiError {
+  readonly code: string;
+  readonly summary: string;
+  readonly message: string;
+  readonly found?: string;
+  readonly needed?: string;
+  readonly next?: string;
+}

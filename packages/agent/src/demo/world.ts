@@ -1,0 +1,150 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RetinaError, type Logger } from '@retina/sdk';
+import { run } from './command.ts';
+import { DEMO_PODS, DEMO_TABLE, forwardingRules, identityDocument, linkCommands, serverRules } from './plan.ts';
+
+/** Where the demonstration leaves a note of itself, so that the next agent can clear up after a killed one. */
+const STATE_FILE = '/run/retina/demo.json';
+const IDENTITY_FILE = '/run/retina/demo-identity.yaml';
+
+interface DemoState {
+  readonly pid: number;
+  /** Field 22 of /proc/PID/stat: tells a living owner from a stranger with its number. */
+  readonly started: string;
+}
+
+export interface DemoWorld extends AsyncDisposable {
+  /** Identity file that names the pods. */
+  readonly identityFile: string;
+  /** Starts the pods' processes: the traffic begins. */
+  startTraffic(): void;
+}
+
+/**
+ * Makes the namespaces, links and rules of the demonstration. Throws RETINA_DEMO_FAILED, having removed what it had made.
+ * A world that a killed agent left is removed first; one that belongs to a living agent is an error.
+ */
+export async function createDemoWorld(log: Logger): Promise<DemoWorld> {
+  const owner = await livingOwner();
+  if (owner !== undefined) {
+    throw new RetinaError('RETINA_DEMO_FAILED', 'Another agent runs the demonstration on this host', {
+      found: `pid ${owner}`,
+      next: `stop it (kill ${owner}), or start this agent without --demo`,
+    });
+  }
+  await removeWorld();
+  const children: ChildProcess[] = [];
+  const close = async () => {
+    await endChildren(children);
+    await removeWorld();
+  };
+  try {
+    await mkdir(dirname(STATE_FILE), { recursive: true, mode: 0o750 });
+    const state: DemoState = { pid: process.pid, started: (await startTime(process.pid)) ?? '' };
+    await writeFile(STATE_FILE, JSON.stringify(state));
+    await writeFile(IDENTITY_FILE, identityDocument(hostname()));
+    for (const pod of DEMO_PODS) {
+      const commands = linkCommands(pod);
+      await run('ip', ['netns', 'add', pod.netns]);
+      await run('ip', ['-batch', '-'], commands.host);
+      await run('ip', ['-n', pod.netns, '-batch', '-'], commands.inside);
+    }
+    await run('nft', ['-f', '-'], forwardingRules());
+    await run('ip', ['netns', 'exec', 'retina-demo-server', 'nft', '-f', '-'], serverRules());
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    identityFile: IDENTITY_FILE,
+    startTraffic: () => {
+      for (const { role, netns } of DEMO_PODS) children.push(startPod(role, netns, log));
+    },
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Removes what an agent that was killed left of its demonstration. Says whether there was anything. */
+export async function removeDemoLeftovers(): Promise<boolean> {
+  const state = await readState();
+  if (!state || (await livingOwner()) !== undefined) return false;
+  await removeWorld();
+  return true;
+}
+
+function startPod(role: string, netns: string, log: Logger): ChildProcess {
+  const here = import.meta.url;
+  const script = fileURLToPath(new URL(here.endsWith('.ts') ? './child.ts' : './demo-child.js', here));
+  const node = [process.execPath, '--max-old-space-size=48', '--max-semi-space-size=1', script, role];
+  const child = spawn('ip', ['netns', 'exec', netns, ...node], { stdio: ['pipe', 'ignore', 'pipe'] });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => log.warn('demo pod', { pod: role, text: text.trim() }));
+  child.on('error', (error) => log.error('demo pod did not start', { pod: role, error: error.message }));
+  child.on('exit', (code) => {
+    if (code) log.warn('demo pod ended', { pod: role, code });
+  });
+  child.stdin.on('error', () => {}); // it went first
+  return child;
+}
+
+async function endChildren(children: readonly ChildProcess[]): Promise<void> {
+  const ended = children.map((child) => {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return undefined;
+    return new Promise<void>((resolve) => {
+      const kill = setTimeout(() => child.kill('SIGKILL'), 1000);
+      child.once('exit', () => {
+        clearTimeout(kill);
+        resolve();
+      });
+      child.stdin?.end();
+    });
+  });
+  await Promise.all(ended);
+}
+
+/** Everything of ours is recognised by its exact name; what is not there is no error. */
+async function removeWorld(): Promise<void> {
+  await run('nft', ['delete', 'table', 'netdev', DEMO_TABLE]).catch(() => {});
+  for (const pod of DEMO_PODS) {
+    const pids = await run('ip', ['netns', 'pids', pod.netns]).catch(() => '');
+    for (const pid of pids.split('\n').filter(Boolean)) tryKill(Number(pid));
+    await run('ip', ['link', 'del', pod.link]).catch(() => {});
+    await run('ip', ['netns', 'del', pod.netns]).catch(() => {});
+  }
+  await rm(IDENTITY_FILE, { force: true });
+  await rm(STATE_FILE, { force: true });
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
+}
+
+async function readState(): Promise<DemoState | undefined> {
+  try {
+    return JSON.parse(await readFile(STATE_FILE, 'utf8')) as DemoState;
+  } catch {
+    return undefined;
+  }
+}
+
+async function livingOwner(): Promise<number | undefined> {
+  const state = await readState();
+  if (!state || state.pid === process.pid) return undefined;
+  return (await startTime(state.pid)) === state.started ? state.pid : undefined;
+}
+
+async function startTime(pid: number): Promise<string | undefined> {
+  try {
+    const stat = await readFile(join('/proc', String(pid), 'stat'), 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
