@@ -51,6 +51,8 @@ export interface RetinaErrorOptions {
 export class RetinaError extends Error {
   override readonly name = 'RetinaError';
   readonly code: ErrorCode;
+  /** The message without found, needed and next. */
+  readonly summary: string;
   readonly found: string | undefined;
   readonly needed: string | undefined;
   readonly next: string | undefined;
@@ -64,6 +66,7 @@ export class RetinaError extends Error {
     if (options.next) parts.push(`next: ${options.next}`);
     super(parts.join('; '), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.summary = summary;
     this.found = options.found;
     this.needed = options.needed;
     this.next = options.next;
