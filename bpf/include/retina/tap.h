@@ -11,4 +11,99 @@
  * The host attaches one program per hook, and puts the members into rt_tap_chain_ingress and rt_tap_chain_egress, which
  * all objects share. Every program is loaded with expected_attach_type 0 (SEC "tc"), so that one array serves tcx and clsact.
  * Every program returns TC_ACT_UNSPEC (-1 == TCX_NEXT): what other owners put on the hook goes on.
+ *
+ * The handler sees every packet: packet->status says whether it could be parsed (packet.h). It must not change the packet.
+ * Subprograms and tail calls mix from 5.10 on x86 and from 6.0 on arm64; below that only a handler that is inlined can chain.
  */
+#ifndef RETINA_TAP_H
+#define RETINA_TAP_H
+
+#include "compat.h"
+#include "parse.h"
+
+#define RT_TAP_CHAIN_LENGTH 8
+#define RT_TAP_MAX_UPLINKS 16
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, RT_TAP_CHAIN_LENGTH);
+	__type(key, __u32);
+	__type(value, __u32);
+} rt_tap_chain_ingress SEC(".maps"), rt_tap_chain_egress SEC(".maps");
+
+/* The packet as the head parsed it. Two taps never run at once on one CPU: ingress is softirq, egress holds it off. */
+RT_SCRATCH(rt_tap_scratch, struct rt_packet);
+
+struct rt_tap_uplinks {
+	rt_ifindex ifindex[RT_TAP_MAX_UPLINKS]; /* dense; 0 ends the list */
+};
+
+/* Written by the host: interfaces that lead off this node. */
+RT_SHARED(rt_tap_uplinks, struct rt_tap_uplinks, 1);
+
+/* Whether the interface is an uplink. */
+RT_INLINE bool rt_is_uplink(rt_ifindex ifindex)
+{
+	struct rt_tap_uplinks *uplinks = rt_at(&rt_tap_uplinks, 0);
+	if (!uplinks)
+		return false;
+#pragma unroll
+	for (int i = 0; i < RT_TAP_MAX_UPLINKS; i++) {
+		rt_ifindex uplink = RT_READ_ONCE(uplinks->ifindex[i]);
+		if (uplink == ifindex)
+			return true;
+		if (!uplink)
+			return false;
+	}
+	return false;
+}
+
+/* One copy of `work` behind each way to parse, so that the compiler folds in what is known there. */
+#define RT_TAP_PARSED(skb, packet, egress, work) \
+	struct rt_packet packet = {}; \
+	if (RT_LIKELY(rt_parse_ipv4(skb, &packet))) { \
+		work; \
+	} else if (rt_parse_ipv6(skb, &packet)) { \
+		work; \
+	} else { \
+		rt_parse_any(skb, &packet, egress); \
+		work; \
+	}
+
+#define RT_TAP_HOOK(name, hook, egress, handler) \
+	SEC("tc") \
+	int name##_##hook(struct __sk_buff *skb) \
+	{ \
+		RT_TAP_PARSED(skb, packet, egress, handler(skb, &packet, egress)); \
+		return RT_NEXT; \
+	} \
+	SEC("tc") \
+	int name##_##hook##_head(struct __sk_buff *skb) \
+	{ \
+		struct rt_packet *scratch = rt_at(&rt_tap_scratch, 0); \
+		if (!scratch) \
+			return RT_NEXT; \
+		RT_TAP_PARSED(skb, packet, egress, ({ \
+				      packet.next = 1; \
+				      *scratch = packet; \
+				      handler(skb, &packet, egress); \
+			      })); \
+		bpf_tail_call_static(skb, &rt_tap_chain_##hook, 0); \
+		return RT_NEXT; \
+	} \
+	SEC("tc") \
+	int name##_##hook##_member(struct __sk_buff *skb) \
+	{ \
+		struct rt_packet *packet = rt_at(&rt_tap_scratch, 0); \
+		if (!packet) \
+			return RT_NEXT; \
+		handler(skb, packet, egress); \
+		bpf_tail_call(skb, &rt_tap_chain_##hook, packet->next++); \
+		return RT_NEXT; \
+	}
+
+#define RT_TAP(name, handler) \
+	RT_TAP_HOOK(name, ingress, 0, handler) \
+	RT_TAP_HOOK(name, egress, 1, handler)
+
+#endif
