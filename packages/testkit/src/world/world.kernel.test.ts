@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { connect, datagrams, serve } from '../traffic/index.ts';
 import { NodeWorld, removeLeftovers, run, Running, World } from './index.ts';
 
 const root = process.getuid?.() === 0;
@@ -16,20 +17,19 @@ kernel('worlds', () => {
       const net = await NodeWorld.create(world, ['a', 'b']);
       names = [net.node.name, net.pod('a').namespace.name];
       const { namespace } = net.pod('a');
-      for (const address of [
-        net.pod('b').ipv4,
-        net.pod('b').ipv6,
-        net.outsideAddress.ipv4,
-        net.outsideAddress.ipv6,
-        '10.244.0.1',
-      ]) {
-        await namespace.exec('ping', ['-c1', '-W2', '-q', address]);
+      const targets = [
+        [net.pod('b').namespace, net.pod('b')],
+        [net.outside, net.outsideAddress],
+        [net.node, net.address],
+      ] as const;
+      for (const [where, addresses] of targets) {
+        for (const address of [addresses.ipv4, addresses.ipv6]) {
+          const server = await serve(where, 'accept', { source: address, port: 80 });
+          const made = await connect(namespace, { destination: address, port: 80, packets: 3, size: 100 });
+          expect(made).toMatchObject({ connections: 3, failed: 0, refused: 0 });
+          expect(await server.stop()).toMatchObject({ connections: 3, payload: 300 });
+        }
       }
-      const before = await net.node.counters(net.pod('b').hostInterface);
-      await namespace.exec('ping', ['-c3', '-i0.01', '-W2', '-q', net.pod('b').ipv4]);
-      const after = await net.node.counters(net.pod('b').hostInterface);
-      expect(after.txPackets - before.txPackets).toBe(3);
-      expect(after.txBytes - before.txBytes).toBe(3 * 98);
       namespace.spawn('sleep', ['1000']);
       expect(await namespaces()).toContain(names[0]);
     }
@@ -39,11 +39,13 @@ kernel('worlds', () => {
   it('drops by nftables what it is told to', async () => {
     await using world = await World.create('worldtest');
     const net = await NodeWorld.create(world, ['a', 'b']);
-    await net
-      .pod('b')
-      .namespace.nft('table inet t { chain c { type filter hook input priority 0; udp dport 9 drop\n } }');
-    const ping = await net.pod('a').namespace.exec('ping', ['-c1', '-W1', '-q', net.pod('b').ipv4], { mayFail: true });
-    expect(ping.code).toBe(1);
+    const [a, b] = [net.pod('a'), net.pod('b')];
+    const sink = await serve(b.namespace, 'udp-sink', { source: b.ipv4, port: 9 });
+    await b.namespace.nft('table inet t { chain c { type filter hook input priority 0; udp sport 1024 drop\n } }');
+    const route = { source: a.ipv4, destination: b.ipv4, port: 9, packets: 5, rate: 10_000 };
+    await datagrams(a.namespace, { ...route, sourcePort: 1024 });
+    await datagrams(a.namespace, { ...route, sourcePort: 1025 });
+    expect(await sink.stop()).toMatchObject({ packets: 5 });
   });
 
   it('removes what a killed process left behind', async () => {

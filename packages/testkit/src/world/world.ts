@@ -52,6 +52,8 @@ export class World implements AsyncDisposable {
       quiet[`net.ipv6.conf.${which}.accept_ra`] = 0;
       quiet[`net.ipv6.conf.${which}.router_solicitations`] = 0;
       quiet[`net.ipv6.conf.${which}.addr_gen_mode`] = 1;
+      // Group memberships are reported twice; the second time within milliseconds, not within a second.
+      quiet[`net.ipv6.conf.${which}.mldv2_unsolicited_report_interval`] = 1;
     }
     await space.sysctl(quiet);
     await space.ip('link set lo up');

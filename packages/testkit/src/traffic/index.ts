@@ -1,0 +1,2 @@
+export { generator } from './generator.ts';
+export * from './traffic.ts';
