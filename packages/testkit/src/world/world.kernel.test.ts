@@ -41,7 +41,8 @@ kernel('worlds', () => {
     const net = await NodeWorld.create(world, ['a', 'b']);
     const [a, b] = [net.pod('a'), net.pod('b')];
     const sink = await serve(b.namespace, 'udp-sink', { source: b.ipv4, port: 9 });
-    await b.namespace.nft('table inet t { chain c { type filter hook input priority 0; udp sport 1024 drop\n } }');
+    const hook = 'type filter hook input priority 0;';
+    await b.namespace.nft(`table inet t {\nchain c {\n${hook}\nudp sport 1024 drop\n}\n}\n`);
     const route = { source: a.ipv4, destination: b.ipv4, port: 9, packets: 5, rate: 10_000 };
     await datagrams(a.namespace, { ...route, sourcePort: 1024 });
     await datagrams(a.namespace, { ...route, sourcePort: 1025 });
