@@ -1,6 +1,8 @@
 import type { Namespace } from './namespace.ts';
 import type { World } from './world.ts';
 
+const BRIDGE_MAC = '02:00:0a:f4:00:01';
+
 /** A pod as a CNI makes it: a namespace whose eth0 is a veth into the node. */
 export interface Pod {
   readonly namespace: Namespace;
@@ -37,7 +39,7 @@ export class NodeWorld {
     const outside = await world.namespace('outside');
     const made = new NodeWorld(world, node, outside);
     await world.router(node);
-    await world.bridge(node, 'cbr0', ['10.244.0.1/24', 'fd00:244::1/64']);
+    await world.bridge(node, 'cbr0', ['10.244.0.1/24', 'fd00:244::1/64'], BRIDGE_MAC);
     await world.link(
       { in: node, name: 'eth0', mac: '02:77:00:00:00:02', addresses: ['192.168.77.2/24', 'fd00:77::2/64'] },
       { in: outside, name: 'eth0', mac: '02:77:00:00:00:01', addresses: ['192.168.77.1/24', 'fd00:77::1/64'] },
@@ -65,12 +67,11 @@ export class NodeWorld {
       { in: this.node, name: pod.hostInterface, master: 'cbr0' },
       { in: namespace, name: 'eth0', mac, addresses: [`${pod.ipv4}/24`, `${pod.ipv6}/64`] },
     );
-    const bridgeMac = await this.node.mac('cbr0');
     const bridge = { ipv4: '10.244.0.1', ipv6: 'fd00:244::1' };
     await namespace.ip(
       `route add default via ${bridge.ipv4}`,
       `route add default via ${bridge.ipv6}`,
-      ...neighbours('eth0', bridgeMac, bridge),
+      ...neighbours('eth0', BRIDGE_MAC, bridge),
       ...[...this.pods.values()].flatMap((other) => neighbours('eth0', other.mac, other)),
     );
     await this.node.ip(...neighbours('cbr0', mac, pod));

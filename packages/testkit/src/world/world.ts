@@ -81,10 +81,10 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** A bridge, up, with addresses; links join it by `master`. */
-  async bridge(space: Namespace, name: string, addresses: readonly string[] = []): Promise<void> {
+  /** A bridge, up, with addresses; links join it by `master`. A given MAC stays; otherwise it changes with the ports. */
+  async bridge(space: Namespace, name: string, addresses: readonly string[] = [], mac?: string): Promise<void> {
     await space.ip(
-      `link add ${name} type bridge forward_delay 0 mcast_snooping 0`,
+      `link add ${name} ${mac ? `address ${mac} ` : ''}type bridge forward_delay 0 mcast_snooping 0`,
       `link set ${name} up`,
       ...addresses.map((address) => `addr add ${address} dev ${name}`),
     );
