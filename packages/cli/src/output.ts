@@ -11,8 +11,8 @@ export function outputWidth(format: Format): number {
   return process.stdout.isTTY && format !== 'wide' ? process.stdout.columns || 80 : 0;
 }
 
-export function paint(): Paint {
-  return painter(wantsColour(process.stdout));
+export function paint(stream: { readonly isTTY?: boolean } = process.stdout): Paint {
+  return painter(wantsColour(stream));
 }
 
 export function write(text: string): void {

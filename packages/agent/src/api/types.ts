@@ -42,7 +42,31 @@ export interface Loss {
   readonly bytes?: number;
 }
 
-export type TopKind = 'talkers' | 'drops' | 'connections';
+export const TOP_KINDS = ['talkers', 'drops', 'connections'] as const;
+export type TopKind = (typeof TOP_KINDS)[number];
+
+/** Who is at one end, for people: `demo/client`, a node's or service's name, or the bare address. */
+interface Ends {
+  readonly source: string;
+  readonly destination: string;
+}
+
+export interface Talker extends Ends {
+  readonly bytesPerSecond: number;
+  readonly packetsPerSecond: number;
+  /** Within the window. */
+  readonly bytes: number;
+  readonly packets: number;
+}
+
+export interface DropRow {
+  readonly reason: string;
+  readonly direction: string;
+  readonly packetsPerSecond: number;
+  /** Since the agent started. */
+  readonly packets: number;
+  readonly bytes: number;
+}
 
 /** The error of a refused request. */
 export interface ApiError {

@@ -17,11 +17,10 @@ export function runClient(): void {
 
   repeat(EVERY.http, (turn) => {
     const path = `/items?size=${BODY_SIZES[(turn >> 1) % BODY_SIZES.length]!}`;
-    get({ host: address(turn), port: DEMO_PORTS.http, path, agent: false, timeout: 5000 }, (r) => r.resume())
-      .on('timeout', function () {
-        this.destroy();
-      })
-      .on('error', () => {}); // the server may not be up yet
+    const signal = AbortSignal.timeout(5000);
+    get({ host: address(turn), port: DEMO_PORTS.http, path, agent: false, signal }, (r) =>
+      r.on('error', () => {}).resume(),
+    ).on('error', () => {}); // the server may not be up yet
   });
 
   const resolvers = [resolverPod.ipv4, `[${resolverPod.ipv6}]`].map((host) => {
