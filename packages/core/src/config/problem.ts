@@ -23,16 +23,20 @@ export class ConfigError extends RetinaError {
   constructor(problems: readonly ConfigProblem[], file?: string) {
     const n = problems.length;
     const lines = problems.map((p) => formatProblem(p, file));
-    super('RETINA_CONFIG_INVALID', `the configuration has ${n} ${n === 1 ? 'mistake' : 'mistakes'}:\n${lines.join('\n')}`, {
-      detail: lines.join('\n'),
-    });
+    super(
+      'RETINA_CONFIG_INVALID',
+      `the configuration has ${n} ${n === 1 ? 'mistake' : 'mistakes'}:\n${lines.join('\n')}`,
+      {
+        detail: lines.join('\n'),
+      },
+    );
     this.problems = problems;
   }
 }
 
 /** `retina.yaml:3:5 plugins.x.port: must be a number; found: "ten"; expected: number; did you mean …?` */
 export function formatProblem(problem: ConfigProblem, file?: string): string {
-  const where = [file, problem.line, problem.line === undefined ? undefined : problem.column];
+  const where = problem.line === undefined ? [] : [file, problem.line, problem.column];
   const parts = [`${problem.path || '(top level)'}: ${problem.message}`];
   if (problem.found !== undefined) parts.push(`found: ${problem.found}`);
   if (problem.expected !== undefined) parts.push(`expected: ${problem.expected}`);

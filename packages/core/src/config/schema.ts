@@ -83,7 +83,9 @@ const hostKeys = {
 
 /** The keys of the original's ConfigMap, with its defaults. What each means here is decided in `legacy.ts`. */
 const configMapKeys = {
-  apiServer: z.strictObject({ host: z.string().min(1).optional(), port: z.int().min(0).max(65_535).optional() }).optional(),
+  apiServer: z
+    .strictObject({ host: z.string().min(1).optional(), port: z.int().min(0).max(65_535).optional() })
+    .optional(),
   enabledPlugin: z.array(z.string().min(1)).optional(),
   enabledPlugin_linux: z.array(z.string().min(1)).optional(),
   enabledPlugin_win: z.array(z.string().min(1)).optional(),

@@ -1,0 +1,243 @@
+import {
+  RetinaError,
+  type ComponentHealth,
+  type ComponentState,
+  type Exporter,
+  type Logger,
+  type Plugin,
+} from '@retina/sdk';
+import { Guard } from './guard.ts';
+import { HostScope } from './scope.ts';
+import type { Limits } from './types.ts';
+
+/** Mistakes that another try does not mend. */
+const PERMANENT: ReadonlySet<string> = new Set([
+  'RETINA_CONFIG_INVALID', 'RETINA_PLUGIN_NOT_FOUND', 'RETINA_PLUGIN_INVALID', 'RETINA_API_MISMATCH', 'RETINA_METRIC_INVALID',
+  'RETINA_CAPABILITY_MISSING', 'RETINA_KERNEL_UNSUPPORTED', 'RETINA_BTF_MISSING', 'RETINA_OBJECT_INVALID',
+  'RETINA_VERIFIER_REJECTED', 'RETINA_NATIVE_MISSING',
+]); // prettier-ignore
+
+/** One run of a component's `setup`: what it may use, and how its resources end. */
+export interface Run {
+  readonly scope: HostScope;
+  readonly guard: Guard;
+}
+
+/** What is particular to a plugin or exporter; the runner below is the same for both. */
+export interface ComponentSteps<D extends Plugin | Exporter> {
+  /** Imports the module and checks its default export. */
+  load(): Promise<D>;
+  /** Checks the options and what the component declares (its metrics). */
+  validate(definition: D): void;
+  /** What this node lacks; empty if it can run. */
+  probe(definition: D): readonly RetinaError[];
+  setup(definition: D, run: Run): Promise<void>;
+}
+
+export interface ComponentEvents {
+  state(component: Component, previous: ComponentState): void;
+  timed(component: Component, seconds: number): void;
+  threw(component: Component, error: unknown): void;
+  lost(component: Component, records: number): void;
+  restarted(component: Component): void;
+}
+
+/**
+ * One plugin or exporter and its life: declared → validated → probed → starting → running ⇄ degraded → stopping →
+ * stopped, failed from the first four. Nothing it does throws into the host.
+ */
+export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
+  readonly kind: 'plugin' | 'exporter';
+  readonly name: string;
+  readonly required: boolean;
+  state: ComponentState = 'declared';
+  definition: D | undefined;
+  private readonly steps: ComponentSteps<D>;
+  private readonly limits: Limits;
+  private readonly log: Logger;
+  private readonly events: ComponentEvents;
+  private causes: RetinaError[] = [];
+  private slowCause: RetinaError | undefined;
+  private scope: HostScope | undefined;
+  private attempts = 0;
+  private retry: NodeJS.Timeout | undefined;
+  private stopped = false;
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(
+    kind: 'plugin' | 'exporter',
+    name: string,
+    required: boolean,
+    steps: ComponentSteps<D>,
+    limits: Limits,
+    log: Logger,
+    events: ComponentEvents,
+  ) {
+    this.kind = kind;
+    this.name = name;
+    this.required = required;
+    this.steps = steps;
+    this.limits = limits;
+    this.log = log;
+    this.events = events;
+  }
+
+  health(): ComponentHealth {
+    const all = this.slowCause ? [...this.causes, this.slowCause] : this.causes;
+    return {
+      kind: this.kind,
+      name: this.name,
+      state: this.state,
+      causes: all.map(({ code, message }) => ({ code, message })),
+    };
+  }
+
+  /** Goes as far as it can; look at `state` for how far that was. */
+  start(): Promise<void> {
+    return (this.work = this.work.then(() => this.begin()));
+  }
+
+  /** Releases everything, in every state; may be called twice and before `start`. */
+  stop(ms: number): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.retry);
+    const ended = this.scope?.end(ms); // cuts a running setup short
+    return (this.work = this.work.then(async () => {
+      if (this.state === 'stopped') return;
+      this.enter('stopping');
+      await ended;
+      await this.scope?.end(ms);
+      this.enter('stopped');
+    }));
+  }
+
+  private async begin(): Promise<void> {
+    if (this.stopped) return;
+    try {
+      this.definition = await this.steps.load();
+      this.steps.validate(this.definition);
+    } catch (error) {
+      return this.fail(
+        RetinaError.from(error, 'RETINA_PLUGIN_INVALID', `the ${this.kind} ${this.name} cannot be used`),
+      );
+    }
+    this.enter('validated');
+    const problems = this.steps.probe(this.definition);
+    if (problems.length) return this.fail(...problems);
+    this.enter('probed');
+    await this.attempt();
+  }
+
+  private async attempt(): Promise<void> {
+    if (this.stopped) return;
+    this.causes = [];
+    this.slowCause = undefined;
+    this.enter('starting');
+    const guard = new Guard(this.limits, {
+      timed: (seconds) => this.events.timed(this, seconds),
+      lost: (records) => this.events.lost(this, records),
+      threw: (error) => {
+        this.log.error('a handler threw', { error: describe(error) });
+        this.events.threw(this, error);
+      },
+      slow: (cause) => {
+        this.slowCause = cause;
+        this.settleState();
+      },
+      failed: (cause) => this.recover(scope, cause),
+    });
+    const scope = new HostScope(this.log, guard, (cause) => {
+      if (this.causes.some(({ code, message }) => code === cause.code && message === cause.message)) return;
+      this.causes.push(cause);
+      this.log.warn('runs without something', { code: cause.code, cause: cause.message });
+      this.settleState();
+    });
+    this.scope = scope;
+    try {
+      await this.withDeadline(scope, this.steps.setup(this.definition!, { scope, guard }));
+    } catch (error) {
+      await scope.end(this.limits.releaseMs);
+      if (this.stopped) return;
+      return this.fail(
+        RetinaError.from(error, 'RETINA_SETUP_FAILED', `the ${this.kind} ${this.name} threw while setting up`),
+      );
+    }
+    if (this.stopped || scope.ended) return;
+    this.enter(this.causes.length ? 'degraded' : 'running');
+    const long = setTimeout(() => (this.attempts = 0), this.limits.restartMaxMs).unref();
+    scope.signal.addEventListener('abort', () => clearTimeout(long), { once: true });
+  }
+
+  private async withDeadline(scope: HostScope, setup: Promise<void>): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const ended = new Promise<never>((_, reject) => {
+      scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error), { once: true });
+      timer = setTimeout(() => {
+        reject(
+          new RetinaError('RETINA_SETUP_TIMEOUT', `the ${this.kind} ${this.name} did not finish setting up`, {
+            found: `still at: ${scope.step}`,
+            needed: `an end within ${this.limits.setupMs / 1000} s`,
+            next: 'do lasting work in a task (ctx.every), not in setup; it is tried again',
+            retryable: true,
+          }),
+        );
+      }, this.limits.setupMs);
+    });
+    setup.catch((error: unknown) => {
+      if (scope.ended) this.log.debug('setup ended after its scope', { error: describe(error) });
+    });
+    try {
+      await Promise.race([setup, ended]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A handler failed for good: everything is released now, and set up afresh after a pause. */
+  private recover(scope: HostScope, cause: RetinaError): void {
+    if (this.stopped || scope.ended) return;
+    this.causes = [cause];
+    this.enter('degraded');
+    this.work = this.work.then(async () => {
+      await scope.end(this.limits.releaseMs);
+      this.again();
+    });
+  }
+
+  private fail(...causes: RetinaError[]): void {
+    this.causes = causes;
+    for (const { code, message, detail } of causes)
+      this.log.error('failed', { code, cause: message, ...(detail && { detail }) });
+    this.enter('failed');
+    if (!causes.some(({ code }) => PERMANENT.has(code))) this.again();
+  }
+
+  private again(): void {
+    if (this.stopped) return;
+    const { restartMs, restartMaxMs } = this.limits;
+    const wait = Math.min(restartMs * 2 ** this.attempts++, restartMaxMs) * (0.8 + 0.4 * Math.random());
+    this.log.info('is set up again after a pause', { milliseconds: Math.round(wait) });
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => {
+      if (this.stopped) return;
+      this.events.restarted(this);
+      this.work = this.work.then(() => this.attempt());
+    }, wait);
+  }
+
+  private settleState(): void {
+    if (this.state !== 'running' && this.state !== 'degraded') return;
+    this.enter(this.causes.length || this.slowCause ? 'degraded' : 'running');
+  }
+
+  private enter(state: ComponentState): void {
+    if (state === this.state) return;
+    const previous = this.state;
+    this.state = state;
+    this.events.state(this, previous);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
