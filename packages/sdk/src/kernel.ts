@@ -22,6 +22,8 @@ export interface KernelFeatures {
   tracepointArguments(name: string): number;
   /** Names of an enum in vmlinux and, where loaded, module BTF: value → name. Empty if there is none. */
   enumNames(name: string): ReadonlyMap<number, string>;
+  /** Name of the kernel function that covers an address; undefined without CAP_SYSLOG. Reads /proc/kallsyms at its first call. */
+  symbol(address: bigint): string | undefined;
 }
 
 export interface BpfOptions {
@@ -50,6 +52,8 @@ export interface BpfHandle {
   counters(map: string): Float64Array;
   /** Flow records of an object built on the flow ring (`retina/flow.h`). `handle` gets borrowed batches. */
   flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): FlowSource;
+  /** Runs of a tracing program that the kernel left out, since the same program was running on that CPU (`recursion_misses`; 0 before 5.12). */
+  missed(program: string): number;
   lookup(map: string, key: Uint8Array): Uint8Array | undefined;
   update(map: string, key: Uint8Array, value: Uint8Array): void;
   remove(map: string, key: Uint8Array): boolean;
