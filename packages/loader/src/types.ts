@@ -1,4 +1,4 @@
-import type { BpfHandle, BpfOptions } from '@retina/sdk';
+import type { BpfHandle, BpfOptions, FlowBatch, FlowSource, FlowSourceOptions } from '@retina/sdk';
 
 /** One program of an object file, before or after loading. */
 export interface ProgramInfo {
@@ -61,15 +61,27 @@ export interface BpfMap extends Disposable {
   setProgram(slot: number, program: BpfProgram | undefined): void;
 }
 
-/** A loaded object: everything a plugin's BpfHandle offers, and the host's part. Closing it closes its links and sources. */
+/** The host's part of a flow source: what the interfaces are that its flows are seen at. */
+export interface LoadedFlowSource extends FlowSource {
+  /** Role of an interface and inode of the namespace behind it (0: unknown). Unless told, an interface is an endpoint of an unknown namespace. */
+  setInterface(ifindex: number, role: 'endpoint' | 'uplink' | 'extra', netns: number): void;
+  /** The interface has gone: what is not yet reported goes out at once. */
+  removeInterface(ifindex: number): void;
+}
+
+/** A loaded object: everything a plugin's BpfHandle offers, and the host's part. Closing it closes its links and sources, but for tap links. */
 export interface LoadedObject extends BpfHandle, Disposable {
+  flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource;
   map(name: string): BpfMap;
   program(name: string): BpfProgram;
   /** Attaches a tc program to one hook of one interface, off the event loop. `auto`: tcx where the kernel has it, else clsact. */
   attachTap(program: string, ifindex: number, direction: 'ingress' | 'egress', mode?: 'auto' | 'tcx' | 'clsact'): Promise<TapLink>;
 }
 
-/** Disposing of it detaches. A tcx link also goes with the process; a clsact filter has our handle and priority and is removed by {@link removeStaleFilters}. */
+/**
+ * Disposing of it detaches. It outlives the object that attached it: the tap chain moves it to a program of another object
+ * by {@link update}, then closes the first object. A tcx link also goes with the process; a clsact filter has our handle and priority and is removed by removeStaleFilters.
+ */
 export interface TapLink extends Disposable {
   readonly ifindex: number;
   readonly direction: 'ingress' | 'egress';
