@@ -1,0 +1,60 @@
+import type { EndpointKind } from '@retina/sdk';
+import { formatWords, parseAddress } from './address.ts';
+import { words } from './address-map.ts';
+
+/** What a provider knows about one endpoint. */
+export interface EndpointSpec {
+  /** Unique within the provider, stable as long as it is the same thing. */
+  readonly key: string;
+  readonly kind: EndpointKind;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly workloads?: readonly { readonly kind: string; readonly name: string }[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly service?: string;
+  readonly zone?: string;
+  readonly node?: string;
+  /** In text; what cannot be parsed is ignored. */
+  readonly addresses?: readonly string[];
+  /** Indexes of interfaces in the agent's namespace that lead to it and to nothing else. */
+  readonly interfaces?: readonly number[];
+  /** Inodes of its network namespaces. */
+  readonly netns?: readonly number[];
+  /** Its addresses are this host's own: traffic of theirs at an uplink is the host's traffic. */
+  readonly host?: boolean;
+  /** Its addresses cannot be listed: sources seen on its interfaces are taken as its own. */
+  readonly learn?: boolean;
+}
+
+/** One source of endpoints. Every change is visible to look-ups at once. */
+export interface EndpointProvider {
+  put(spec: EndpointSpec): void;
+  remove(key: string): void;
+  /** Makes `specs` all that this provider knows. What is equal stays untouched. */
+  replace(specs: readonly EndpointSpec[]): void;
+}
+
+/** A 16-byte address as four little-endian words. */
+export type Words = readonly [number, number, number, number];
+
+/** Whether two specs speak of the same thing, so that its id may stay. */
+export function sameIdentity(a: EndpointSpec, b: EndpointSpec): boolean {
+  return a.kind === b.kind && (a.namespace ?? '') === (b.namespace ?? '') && a.name === b.name;
+}
+
+/** All that may change about an endpoint while it stays the same. */
+export function describes({ workloads, labels, service, zone, node }: EndpointSpec): string {
+  return JSON.stringify([workloads, labels, service, zone, node]);
+}
+
+/** The addresses of a spec by canonical text; what is no address is left out. */
+export function addressesOf(spec: EndpointSpec): Map<string, Words> {
+  const map = new Map<string, Words>();
+  for (const text of spec.addresses ?? []) {
+    const bytes = parseAddress(text);
+    if (!bytes) continue;
+    const w = words(bytes);
+    map.set(formatWords(...w), w);
+  }
+  return map;
+}

@@ -1,0 +1,114 @@
+import type { Counter, Gauge, Histogram } from '@retina/sdk';
+import { RetinaError } from '@retina/sdk';
+import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
+import { resized } from './series-table.ts';
+
+/** A family and the instrument that writes to it. */
+export class CounterFamily extends Family implements Counter<number[]> {
+  private totals: Float64Array | undefined;
+  private readonly width: number;
+
+  constructor(host: FamilyHost, description: FamilyDescription) {
+    super(host, description);
+    this.width = description.labels.length;
+    if (this.width === 0) this.row([]); // a total that is zero is a fact, so it is shown
+  }
+
+  add(value: number, a?: number, b?: number, c?: number, ...rest: number[]): void {
+    if (!(value >= 0)) refuse(this.name, value);
+    let row: number;
+    if (this.width === 1) row = this.table.find1(a!);
+    else if (this.width === 2) row = this.table.find2(a!, b!);
+    else if (this.width === 3) row = this.table.find3(a!, b!, c!);
+    else if (this.width === 0) row = 0;
+    else row = this.table.find([a!, b!, c!, ...rest]);
+    if (row < 0) row = this.row([a ?? 0, b ?? 0, c ?? 0, ...rest]);
+    this.values[row]! += value;
+  }
+
+  set(total: number, ...labels: number[]): void {
+    if (!(total >= 0)) refuse(this.name, total);
+    const row = this.row(labels);
+    this.totals ??= new Float64Array(this.values.length);
+    const last = this.totals[row]!;
+    this.values[row]! += total >= last ? total - last : total;
+    this.totals[row] = total;
+  }
+
+  /** Totals kept elsewhere start from zero again (a program was loaded afresh), even if the next one is larger than the last. */
+  restarted(): void {
+    this.totals?.fill(0);
+  }
+
+  protected override grow(capacity: number): void {
+    super.grow(capacity);
+    if (this.totals) this.totals = resized(this.totals, capacity);
+  }
+
+  protected override reset(row: number): void {
+    super.reset(row);
+    if (this.totals) this.totals[row] = 0;
+  }
+}
+
+export class GaugeFamily extends Family implements Gauge<number[]> {
+  set(value: number, ...labels: number[]): void {
+    this.values[this.row(labels)] = value;
+  }
+
+  add(value: number, ...labels: number[]): void {
+    this.values[this.row(labels)]! += value;
+  }
+
+  remove(...labels: number[]): void {
+    this.removeRow(this.table.find(labels));
+  }
+}
+
+export class HistogramFamily extends Family implements Histogram<number[]> {
+  private readonly bounds: readonly number[];
+  /** By row and bucket, not cumulative; the last bucket is +Inf. */
+  private buckets: Float64Array;
+
+  constructor(host: FamilyHost, description: FamilyDescription, bounds: readonly number[]) {
+    super(host, description);
+    this.bounds = bounds;
+    this.buckets = new Float64Array(this.values.length * (bounds.length + 1));
+    if (description.labels.length === 0) this.row([]);
+  }
+
+  observe(value: number, ...labels: number[]): void {
+    if (Number.isNaN(value)) refuse(this.name, value);
+    const row = this.row(labels);
+    let bucket = 0;
+    while (bucket < this.bounds.length && !(value <= this.bounds[bucket]!)) bucket++;
+    this.buckets[row * (this.bounds.length + 1) + bucket]!++;
+    this.values[row]! += value;
+  }
+
+  histogram(i: number): { bounds: readonly number[]; counts: readonly number[]; sum: number } {
+    const counts: number[] = [];
+    let sum = 0;
+    for (let b = 0; b <= this.bounds.length; b++) counts.push((sum += this.buckets[i * (this.bounds.length + 1) + b]!));
+    return { bounds: this.bounds, counts, sum: this.values[i]! };
+  }
+
+  protected override grow(capacity: number): void {
+    super.grow(capacity);
+    this.buckets = resized(this.buckets, capacity * (this.bounds.length + 1));
+  }
+
+  protected override reset(row: number): void {
+    super.reset(row);
+    const width = this.bounds.length + 1;
+    this.buckets.fill(0, row * width, (row + 1) * width);
+  }
+}
+
+function refuse(name: string, value: number): never {
+  throw new RetinaError('RETINA_METRIC_INVALID', `the metric ${name} cannot take this value`, {
+    found: String(value),
+    needed: 'a number of at least 0 for a counter, any number for a histogram',
+    next: 'add what has happened since the last call, or use a gauge for values that fall',
+  });
+}
