@@ -1,0 +1,4 @@
+export * from './recorder.ts';
+export * from './recording.ts';
+export * from './replay.ts';
+export type { ReplayObject } from './replay-object.ts';
