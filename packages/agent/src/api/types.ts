@@ -1,4 +1,7 @@
-import type { ComponentHealth, EndpointKind, Tap } from '@retina/sdk';
+import type { FlowJson } from '@retina/core';
+import type { ComponentHealth, Tap } from '@retina/sdk';
+
+export type { FlowJson };
 
 /** The local API's documents. Times are RFC 3339, rates per second, sizes in bytes. */
 
@@ -85,47 +88,8 @@ export type TopReport =
   | { readonly kind: 'drops'; readonly windowSeconds: number; readonly rows: readonly DropRow[] }
   | { readonly kind: 'connections'; readonly windowSeconds: number; readonly rows: readonly ConnectionRow[] };
 
-/** One end of a flow. Names are there where the address is known. */
-export interface FlowEnd {
-  readonly address: string;
-  readonly port: number;
-  readonly kind: EndpointKind;
-  readonly namespace?: string;
-  readonly name?: string;
-  readonly workload?: { readonly kind: string; readonly name: string };
-}
-
-/** A flow record: what changed in one direction of a connection, at one interface, since its last record. */
-export interface FlowRecord {
-  /** The record's last packet. */
-  readonly time: string;
-  readonly start: string;
-  readonly firstSeen: string;
-  readonly event: 'update' | 'start' | 'end' | 'reset' | 'expired';
-  readonly verdict: 'forwarded' | 'dropped' | 'unknown';
-  readonly dropReason?: string;
-  readonly dropLocation?: string;
-  /** `TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`, or the number. */
-  readonly protocol: string;
-  readonly source: FlowEnd;
-  readonly destination: FlowEnd;
-  readonly direction: 'ingress' | 'egress' | 'unknown';
-  readonly observation: 'from-endpoint' | 'to-endpoint' | 'from-network' | 'to-network' | 'host';
-  /** Absent where it cannot be known. */
-  readonly isReply?: boolean;
-  readonly interface: string;
-  readonly packets: number;
-  readonly bytes: number;
-  readonly tcpFlags?: readonly string[];
-  readonly icmp?: { readonly type: number; readonly code: number };
-  readonly rttMicros?: number;
-  readonly retransmits?: number;
-  /** N where the numbers are scaled from one of N packets. */
-  readonly sampling?: number;
-}
-
 /** A line of `/v1/flows`: a record, or how many a slow reader did not get. */
-export type FlowLine = FlowRecord | { readonly lost: number };
+export type FlowLine = FlowJson | { readonly lost: number };
 
 /** The error of a refused request. */
 export interface ApiError {

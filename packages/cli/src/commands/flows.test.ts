@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { FlowWriter, Observation, Verdict, type Endpoint } from '@retina/sdk';
+import { flowJson, parseAddress } from '@retina/core';
+import { StreamTable } from '../stream-table.ts';
+import { FLOW_COLUMNS, endText } from './flows.ts';
+import { columnsFor } from '../output.ts';
+
+const endpoint = (id: number, namespace: string, name: string): Endpoint => ({
+  id, kind: name ? 'pod' : 'unknown', namespace, name, workloads: [], labels: {}, service: '', zone: '', node: '', addresses: [],
+}); // prettier-ignore
+const endpoints = [endpoint(0, '', ''), endpoint(1, 'demo', 'client'), endpoint(2, '', 'eth0\u001b[2J')];
+const names = { endpoint: (id: number) => endpoints[id]!, label: () => 'IPTABLE_RULE_DROP' };
+
+const writer = new FlowWriter();
+const ends = { sourceAddress: parseAddress('10.0.0.1')!, destinationAddress: parseAddress('2001:db8::2')! };
+const when = {
+  start: 1e12,
+  end: 1e12,
+  firstSeen: 1e12,
+  family: 6,
+  packets: 3,
+  bytes: 1536,
+  observation: Observation.FROM_ENDPOINT,
+};
+writer.add({ ...ends, ...when, protocol: 6, sourcePort: 40000, destinationPort: 80, tcpFlags: 0b11, sourceEndpoint: 1, verdict: Verdict.FORWARDED }); // prettier-ignore
+writer.add({
+  ...ends,
+  ...when,
+  protocol: 17,
+  sourcePort: 9,
+  destinationPort: 53,
+  sourceEndpoint: 2,
+  verdict: Verdict.DROPPED,
+});
+writer.add({ ...ends, ...when, protocol: 58, icmpType: 128, verdict: Verdict.FORWARDED });
+const records = [0, 1, 2].map((row) => flowJson(writer.batch(), row, names));
+
+describe('retina flows', () => {
+  it('names ends by pod, by name, and by address in brackets', () => {
+    expect(endText(records[0]!, 'source')).toBe('demo/client:40000');
+    expect(endText(records[0]!, 'destination')).toBe('[2001:db8::2]:80');
+    expect(endText(records[2]!, 'destination')).toBe('2001:db8::2');
+  });
+
+  it('prints one line per record that fits 80 columns, drops with their reason, hostile names made harmless', () => {
+    const stream = new StreamTable(columnsFor(FLOW_COLUMNS, 'table'), 80);
+    const lines = records.flatMap((record) => stream.lines(record));
+    expect(lines).toHaveLength(4);
+    for (const line of lines) {
+      expect(line.length).toBeLessThanOrEqual(80);
+      expect(line).not.toContain('\u001b');
+    }
+    expect(lines[0]).toMatch(/^TIME +SOURCE +DESTINATION +PROTO +BYTES +VERDICT$/);
+    expect(lines[1]).toContain('demo/client:40000  [2001:');
+    expect(lines[2]).toContain('DROPPED IPT');
+  });
+
+  it('cuts nothing where the width is not limited', () => {
+    const stream = new StreamTable(columnsFor(FLOW_COLUMNS, 'wide'), 0);
+    expect(stream.lines(records[0]!)[1]).toContain('FIN,SYN');
+    expect(stream.lines(records[1]!)[0]).toContain('IPTABLE_RULE_DROP');
+    expect(stream.lines(records[2]!)[0]).toContain('type 128 code 0');
+  });
+});

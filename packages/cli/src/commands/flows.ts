@@ -1,0 +1,85 @@
+import { AgentClient, type FlowJson, type FlowLine } from '@retina/agent/api';
+import { bytes } from '@retina/agent/terminal';
+import type { AgentOptions } from '../options.ts';
+import { columnsFor, outputWidth, paint, write, type Format, type OutputColumn } from '../output.ts';
+import { StreamTable } from '../stream-table.ts';
+
+export interface FlowsOptions extends AgentOptions {
+  readonly follow?: boolean;
+  readonly since?: string;
+  readonly last?: number;
+  readonly pod?: readonly string[];
+  readonly ip?: readonly string[];
+  readonly port?: readonly string[];
+  readonly protocol?: readonly string[];
+  readonly verdict?: string;
+  readonly dropReason?: readonly string[];
+}
+
+/** `retina flows`: a table on a terminal, JSON lines in a pipe. */
+export async function flows(options: FlowsOptions): Promise<void> {
+  const { socket, output, follow, since, last, pod, ip, port, protocol, verdict, dropReason } = options;
+  const format: Format = output ?? (process.stdout.isTTY ? 'table' : 'json');
+  const query = { follow, since, last, pod, ip, port, protocol, verdict, 'drop-reason': dropReason };
+  const stop = new AbortController();
+  if (follow) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  const print = await printer(format);
+  try {
+    for await (const line of new AgentClient(socket).flows(query, stop.signal)) print(line);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
+}
+
+async function printer(format: Format): Promise<(line: FlowLine) => void> {
+  if (format === 'json') return (line) => write(JSON.stringify(line));
+  if (format === 'yaml') {
+    const { stringify } = await import('yaml');
+    return (line) => write(`---\n${stringify(line)}`);
+  }
+  const stream = new StreamTable(columnsFor(FLOW_COLUMNS, format), outputWidth(format));
+  const colour = paint();
+  return (line) => {
+    if ('lost' in line) return write(colour('yellow', `… ${line.lost} records were too many for this reader`));
+    for (const text of stream.lines(line)) write(line.verdict === 'DROPPED' ? colour('red', text) : text);
+  };
+}
+
+/** `demo/client:40312`; the address where nobody knows a name, with brackets if it is IPv6 and has a port. */
+export function endText(flow: FlowJson, side: 'source' | 'destination'): string {
+  const { namespace, pod_name: name } = flow[side];
+  const port = transport(flow)[1][`${side}_port`] as number | undefined;
+  const address = flow.IP[side];
+  const who = name
+    ? namespace
+      ? `${namespace}/${name}`
+      : name
+    : port && address.includes(':')
+      ? `[${address}]`
+      : address;
+  return port ? `${who}:${port}` : who;
+}
+
+function transport(flow: FlowJson): readonly [string, Readonly<Record<string, unknown>>] {
+  return Object.entries(flow.l4)[0] ?? ['', {}];
+}
+
+function info(flow: FlowJson): string {
+  const { flags, type, code } = transport(flow)[1];
+  if (flags) return Object.keys(flags).join(',');
+  return type === undefined ? '' : `type ${type as number} code ${code as number}`;
+}
+
+export const FLOW_COLUMNS: readonly OutputColumn<FlowJson>[] = [
+  { title: 'TIME', value: (f) => f.time.slice(11, 23) },
+  { title: 'SOURCE', value: (f) => endText(f, 'source'), shrinkTo: 14 },
+  { title: 'DESTINATION', value: (f) => endText(f, 'destination'), shrinkTo: 14 },
+  { title: 'PROTO', value: (f) => transport(f)[0] },
+  { title: 'INFO', value: info, wide: true },
+  { title: 'EVENT', value: (f) => f.event, wide: true },
+  { title: 'REPLY', value: (f) => (f.is_reply === undefined ? '?' : f.is_reply ? 'yes' : 'no'), wide: true },
+  { title: 'SEEN', value: (f) => `${f.trace_observation_point} ${f.interface?.name ?? ''}`, wide: true },
+  { title: 'PACKETS', value: (f) => f.packets, align: 'right', wide: true },
+  { title: 'BYTES', value: (f) => bytes(f.bytes), align: 'right' },
+  { title: 'VERDICT', value: (f) => [f.verdict, f.drop_reason_desc].filter(Boolean).join(' '), shrinkTo: 9 },
+];
