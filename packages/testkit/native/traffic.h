@@ -14,22 +14,22 @@ struct options {
 	const char *source;      /* first source address */
 	const char *destination; /* address, or first of several */
 	const char *source_mac, *destination_mac;
-	const char *file;        /* replay: frames, each behind a 32-bit little-endian length */
-	uint64_t packets;        /* how many to send; 0: until seconds are over */
-	uint64_t bytes;          /* stream: payload to send */
+	const char *file; /* replay: frames, each behind a 32-bit little-endian length */
+	uint64_t packets; /* how many to send; 0: until seconds are over */
+	uint64_t bytes;   /* stream: payload to send */
 	double seconds;
-	double rate;             /* per second; 0: as fast as it goes */
+	double rate; /* per second; 0: as fast as it goes */
 	uint32_t flows;
-	uint32_t size;           /* payload bytes of a datagram, or of a write */
-	uint32_t port;           /* destination port, or first of several */
-	uint32_t ports;          /* destination ports flows are spread over */
-	uint32_t source_port;    /* first source port */
-	uint32_t segment;        /* UDP: GSO segment size; 0: none */
-	uint32_t connections;    /* at a time */
+	uint32_t size;        /* payload bytes of a datagram, or of a write */
+	uint32_t port;        /* destination port, or first of several */
+	uint32_t ports;       /* destination ports flows are spread over */
+	uint32_t source_port; /* first source port */
+	uint32_t segment;     /* UDP: GSO segment size; 0: none */
+	uint32_t connections; /* at a time */
 	uint64_t seed;
 	enum order order;
-	bool reset;              /* end connections by RST */
-	bool bypass;             /* AF_PACKET: leave without the queueing discipline (and the egress hook) */
+	bool reset;  /* end connections by RST */
+	bool bypass; /* AF_PACKET: leave without the queueing discipline (and the egress hook) */
 };
 
 /* What was sent, as the sender knows it; printed as one line of JSON. */
