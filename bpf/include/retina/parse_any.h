@@ -45,6 +45,9 @@ struct rt_fragment_value {
 /* Losing an old entry costs later fragments their ports, and nothing else: they count as such. */
 RT_LRU(rt_fragments, struct rt_fragment_key, struct rt_fragment_value, 2048);
 
+/* The packet as it was parsed, for the slow path's caller and for the members of a chain. Two taps never run at once on one CPU. */
+RT_SCRATCH(rt_tap_scratch, struct rt_packet);
+
 /* Where the walk through the headers stands. */
 struct rt_cursor {
 	__u32 offset; /* of the header to read next */
@@ -278,12 +281,19 @@ RT_INLINE void rt_parse_fragment(struct rt_packet *packet, const struct rt_curso
 	}
 }
 
-RT_INLINE void rt_parse_any(struct __sk_buff *skb, struct rt_packet *packet, __u32 egress)
+/*
+ * Parses any packet into rt_tap_scratch. A global function, so that the verifier looks at it once and by itself; only
+ * from 5.12 on could such a function be given the structure to fill.
+ */
+__noinline int rt_parse_any(struct __sk_buff *skb, __u32 egress)
 {
+	struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
 	struct rt_cursor cursor = {};
 	enum rt_parse_status status;
 	__u32 type;
 
+	if (!packet)
+		return 0;
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->length = skb->len;
 	packet->wire_bytes = packet->length;
@@ -298,18 +308,19 @@ RT_INLINE void rt_parse_any(struct __sk_buff *skb, struct rt_packet *packet, __u
 	else if (type == RT_ETH_IPV6)
 		status = rt_walk_ipv6(skb, packet, &cursor);
 	else
-		return;
+		return 0;
 	packet->transport = cursor.offset;
 	if (status == RT_PARSE_OK && !cursor.later)
 		status = rt_walk_transport(skb, packet, &cursor);
 	packet->status = status;
 	if (status != RT_PARSE_OK)
-		return;
+		return 0;
 	packet->family = type == RT_ETH_IPV4 ? 4 : 6;
 	packet->protocol = cursor.protocol;
 	rt_parse_gso(skb, packet, cursor.offset);
 	if (cursor.fragmented)
 		rt_parse_fragment(packet, &cursor, egress);
+	return 0;
 }
 
 #endif

@@ -13,7 +13,8 @@
  * Every program returns TC_ACT_UNSPEC (-1 == TCX_NEXT): what other owners put on the hook goes on.
  *
  * The handler sees every packet: packet->status says whether it could be parsed (packet.h). It must not change the packet.
- * Subprograms and tail calls mix from 5.10 on x86 and from 6.0 on arm64; below that only a handler that is inlined can chain.
+ * The parser's slow path is a subprogram; kernels let those mix with tail calls from 5.10 on x86 and 6.0 on arm64. On older
+ * arm64 kernels only the programs that stand alone load.
  */
 #ifndef RETINA_TAP_H
 #define RETINA_TAP_H
@@ -30,9 +31,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } rt_tap_chain_ingress SEC(".maps"), rt_tap_chain_egress SEC(".maps");
-
-/* The packet as the head parsed it. Two taps never run at once on one CPU: ingress is softirq, egress holds it off. */
-RT_SCRATCH(rt_tap_scratch, struct rt_packet);
 
 struct rt_tap_uplinks {
 	rt_ifindex ifindex[RT_TAP_MAX_UPLINKS]; /* dense; 0 ends the list */
@@ -59,35 +57,49 @@ RT_INLINE bool rt_is_uplink(rt_ifindex ifindex)
 }
 
 /* One copy of `work` behind each way to parse, so that the compiler folds in what is known there. */
-#define RT_TAP_PARSED(skb, packet, egress, work) \
-	struct rt_packet packet = {}; \
-	if (RT_LIKELY(rt_parse_ipv4(skb, &packet))) { \
-		work; \
-	} else if (rt_parse_ipv6(skb, &packet)) { \
-		work; \
-	} else { \
-		rt_parse_any(skb, &packet, egress); \
-		work; \
-	}
+#define RT_TAP_PARSED(skb, egress, work) \
+	do { \
+		struct rt_packet rt_parsed = {}; \
+		if (RT_LIKELY(rt_parse_ipv4(skb, &rt_parsed))) { \
+			work(skb, &rt_parsed, egress); \
+		} else if (rt_parse_ipv6(skb, &rt_parsed)) { \
+			work(skb, &rt_parsed, egress); \
+		} else { \
+			struct rt_packet *rt_scratch; \
+			rt_parse_any(skb, egress); \
+			rt_scratch = rt_at(&rt_tap_scratch, 0); \
+			if (rt_scratch) \
+				work(skb, rt_scratch, egress); \
+		} \
+	} while (0)
+
+/* What the head of a chain leaves for the members. */
+RT_INLINE void rt_tap_publish(const struct rt_packet *packet)
+{
+	struct rt_packet *scratch = rt_at(&rt_tap_scratch, 0);
+	if (!scratch)
+		return;
+	if (scratch != packet)
+		*scratch = *packet;
+	scratch->next = 1;
+}
 
 #define RT_TAP_HOOK(name, hook, egress, handler) \
+	RT_INLINE void name##_##hook##_first(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 which) \
+	{ \
+		rt_tap_publish(packet); \
+		handler(skb, packet, which); \
+	} \
 	SEC("tc") \
 	int name##_##hook(struct __sk_buff *skb) \
 	{ \
-		RT_TAP_PARSED(skb, packet, egress, handler(skb, &packet, egress)); \
+		RT_TAP_PARSED(skb, egress, handler); \
 		return RT_NEXT; \
 	} \
 	SEC("tc") \
 	int name##_##hook##_head(struct __sk_buff *skb) \
 	{ \
-		struct rt_packet *scratch = rt_at(&rt_tap_scratch, 0); \
-		if (!scratch) \
-			return RT_NEXT; \
-		RT_TAP_PARSED(skb, packet, egress, ({ \
-				      packet.next = 1; \
-				      *scratch = packet; \
-				      handler(skb, &packet, egress); \
-			      })); \
+		RT_TAP_PARSED(skb, egress, name##_##hook##_first); \
 		bpf_tail_call_static(skb, &rt_tap_chain_##hook, 0); \
 		return RT_NEXT; \
 	} \
