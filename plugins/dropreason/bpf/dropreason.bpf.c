@@ -60,10 +60,13 @@ RT_INLINE void drop_count(const struct drop_flow_key *flow, const struct drop_va
 	struct drop_value *total, *entry;
 
 	total = RT_ENTRY(drop_totals, &key);
-	if (total)
+	if (total) {
+		if (!total->packets) /* new since the last drain: rare enough to look whether the place has its name */
+			drop_name_location(flow->location);
 		drop_add(total, value);
-	else
+	} else {
 		drop_add_unattributed(DROP_NO_TOTAL, value);
+	}
 
 	entry = RT_ENTRY(drop_flows, flow);
 	if (entry)
@@ -86,7 +89,6 @@ RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason,
 	if (only_netns && key.netns != only_netns)
 		return 0;
 	drop_read_packet(skb, typed, &key, &value);
-	drop_name_location(key.location);
 	drop_count(&key, &value);
 	return 0;
 }

@@ -104,7 +104,8 @@ export class Drops {
   /** Drops that are in the totals but in no flow record, and runs the kernel left out. */
   unattributed(missed: number): void {
     const { label, metrics } = this.context;
-    const [flowPackets = 0, flowBytes = 0, totalPackets = 0, totalBytes = 0] = this.handle.counters('drop_unattributed');
+    const [flowPackets = 0, flowBytes = 0, totalPackets = 0, totalBytes = 0] =
+      this.handle.counters('drop_unattributed');
     const set = (cause: string, packets: number, bytes: number) => {
       metrics.drop_unattributed_count.set(packets, label.call(this.context, cause));
       metrics.drop_unattributed_bytes.set(bytes, label.call(this.context, cause));

@@ -71,7 +71,9 @@ export default definePlugin({
     try {
       handle.attach(program.startsWith('raw_') ? 'raw_connect' : 'connect');
     } catch (error) {
-      ctx.degrade(RetinaError.from(error, 'RETINA_ATTACH_FAILED', 'Failed connects (TCP_CONNECT_BASIC) are not counted'));
+      ctx.degrade(
+        RetinaError.from(error, 'RETINA_ATTACH_FAILED', 'Failed connects (TCP_CONNECT_BASIC) are not counted'),
+      );
     }
   },
 });

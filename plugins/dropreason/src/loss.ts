@@ -5,7 +5,8 @@
 export const NO_LOSS: Readonly<Record<string, string>> = {
   NOT_DROPPED_YET: 'no drop',
   CONSUMED: 'the packet reached its end',
-  QUEUE_PURGE: 'a queue emptied because its socket or device went away: a FIN that waited behind the last read, unread data',
+  QUEUE_PURGE:
+    'a queue emptied because its socket or device went away: a FIN that waited behind the last read, unread data',
   OTHERHOST: 'a frame for another host, seen because the interface or its switch floods',
   UNHANDLED_PROTO: 'a link-layer protocol nobody here speaks, such as LLDP',
   MAC_IEEE_MAC_CONTROL: 'a pause frame, meant for the device alone',
