@@ -38,7 +38,8 @@ export function lintExporter(exporter: Exporter): string[] {
 
 function lintCommon(component: Plugin | Exporter): string[] {
   const problems: string[] = [];
-  if (!NAME.test(component.name)) problems.push(`name: "${component.name}" must be lower-case letters, digits and dashes`);
+  if (!NAME.test(component.name))
+    problems.push(`name: "${component.name}" must be lower-case letters, digits and dashes`);
   if (component.api !== API)
     problems.push(`api: is ${String(component.api)}, this suite tests version ${API}; set api: API`);
   const text = component.description?.trim() ?? '';

@@ -1,0 +1,3 @@
+export * from './agent-process.ts';
+export * from './metric-text.ts';
+export * from './usage.ts';
