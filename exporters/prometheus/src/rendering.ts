@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { constants, createGzip } from 'node:zlib';
+import type { MetricReader } from '@retina/sdk';
+import { renderText } from './text.ts';
+
+export type Encoding = 'identity' | 'gzip';
+
+/** Milliseconds of rendering after which the event loop gets its turn. */
+const SLICE_MS = 4;
+/** Text gathered into one chunk. */
+const CHUNK = 64 * 1024;
+
+/**
+ * One reading of every metric as bytes. Any number of responses may read it, each at its own pace, also while it grows:
+ * scrapes that come at the same time cost one rendering.
+ */
+export class Rendering {
+  readonly chunks: Buffer[] = [];
+  bytes = 0;
+  /** Whether all chunks are there. */
+  done = false;
+  failure: unknown;
+  /** Responses that read it. */
+  readers = 0;
+  private waiting: (() => void)[] = [];
+  private readonly aborted = new AbortController();
+
+  constructor(reader: MetricReader, encoding: Encoding) {
+    this.run(reader, encoding).then(
+      () => this.finish(),
+      (error: unknown) => {
+        this.failure = error;
+        this.finish();
+      },
+    );
+  }
+
+  /** Its readers are cut off and it ends. */
+  abort(): void {
+    this.aborted.abort();
+    this.finish();
+  }
+
+  get signal(): AbortSignal {
+    return this.aborted.signal;
+  }
+
+  /** Resolves when there is another chunk, or no more. */
+  more(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private async run(reader: MetricReader, encoding: Encoding): Promise<void> {
+    await turn(); // whoever asks in this turn joins
+    if (encoding === 'identity') {
+      for await (const chunk of this.pieces(reader)) this.push(chunk);
+      return;
+    }
+    const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: CHUNK });
+    gzip.on('data', (chunk: Buffer) => this.push(chunk));
+    for await (const chunk of this.pieces(reader)) {
+      if (!gzip.write(chunk)) await once(gzip, 'drain');
+    }
+    gzip.end();
+    await once(gzip, 'end');
+  }
+
+  /** Text as chunks of bytes; gives way to others between slices. */
+  private async *pieces(reader: MetricReader): AsyncGenerator<Buffer> {
+    let text = '';
+    let began = performance.now();
+    for (const piece of renderText(reader)) {
+      text += piece;
+      if (text.length >= CHUNK) {
+        yield Buffer.from(text);
+        text = '';
+      }
+      if (performance.now() - began < SLICE_MS) continue;
+      await turn();
+      if (this.aborted.signal.aborted) return;
+      began = performance.now();
+    }
+    yield Buffer.from(text);
+  }
+
+  private push(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.chunks.push(chunk);
+    this.bytes += chunk.length;
+    this.wake();
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.wake();
+  }
+
+  private wake(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** Renderings in memory: those that grow can be joined; those that slow readers hold are bounded in bytes. */
+export class Renderings {
+  private readonly reader: MetricReader;
+  private readonly maxBytes: number;
+  private readonly growing = new Map<Encoding, Rendering>();
+  private readonly held = new Set<Rendering>();
+
+  constructor(reader: MetricReader, maxBytes: number) {
+    this.reader = reader;
+    this.maxBytes = maxBytes;
+  }
+
+  /** Bytes held for responses under way. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const rendering of this.held) bytes += rendering.bytes;
+    return bytes;
+  }
+
+  /** A rendering that began now or is under way. Give it back with {@link release}. */
+  acquire(encoding: Encoding): Rendering {
+    let rendering = this.growing.get(encoding);
+    if (!rendering || rendering.done) {
+      this.evict();
+      rendering = new Rendering(this.reader, encoding);
+      this.growing.set(encoding, rendering);
+      this.held.add(rendering);
+    }
+    rendering.readers++;
+    return rendering;
+  }
+
+  release(rendering: Rendering): void {
+    if (--rendering.readers > 0) return;
+    if (!rendering.done) rendering.abort();
+    this.held.delete(rendering);
+    for (const [encoding, r] of this.growing) if (r === rendering) this.growing.delete(encoding);
+  }
+
+  /** Cuts off the readers that have held their bytes the longest, so that slow ones cost a bounded amount of memory. */
+  private evict(): void {
+    for (const rendering of this.held) {
+      if (this.bytes <= this.maxBytes) return;
+      if (!rendering.done) continue;
+      this.held.delete(rendering);
+      rendering.abort();
+    }
+  }
+}

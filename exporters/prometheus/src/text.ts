@@ -1,0 +1,73 @@
+import type { MetricFamily, MetricReader } from '@retina/sdk';
+
+/** Rows rendered in one piece: about half a millisecond. */
+const ROWS = 256;
+
+/**
+ * The Prometheus text format 0.0.4, piece by piece, so that the caller may pause between pieces. A family without samples
+ * is left out.
+ */
+export function* renderText(reader: MetricReader): Generator<string> {
+  for (const family of reader.families()) yield* renderFamily(family);
+}
+
+function* renderFamily(family: MetricFamily): Generator<string> {
+  const { name, kind, labels } = family;
+  const histogram = kind === 'histogram' && family.histogram !== undefined;
+  const before = labels.map((label, i) => `${i === 0 ? '' : ','}${label}="`);
+  let head = `# HELP ${name} ${escapeHelp(family.help)}\n# TYPE ${name} ${kind}\n`;
+  let text = '';
+  let rows = 0;
+  for (let i = 0; i < family.size; i++) {
+    if (!family.live(i)) continue;
+    text += head;
+    head = '';
+    if (histogram) text += renderHistogram(family, i, before);
+    else if (labels.length === 0) text += `${name} ${formatValue(family.value(i))}\n`;
+    else text += `${name}{${pairs(family, i, before)}} ${formatValue(family.value(i))}\n`;
+    if (++rows % ROWS === 0) {
+      yield text;
+      text = '';
+    }
+  }
+  if (text !== '') yield text;
+}
+
+function pairs(family: MetricFamily, i: number, before: readonly string[]): string {
+  let text = '';
+  for (let j = 0; j < before.length; j++) text += `${before[j]!}${escapeLabel(family.label(i, j))}"`;
+  return text;
+}
+
+function renderHistogram(family: MetricFamily, i: number, before: readonly string[]): string {
+  const { name } = family;
+  const { bounds, counts, sum } = family.histogram!(i);
+  const own = pairs(family, i, before);
+  const comma = own === '' ? '' : ',';
+  let text = '';
+  for (let b = 0; b < counts.length; b++) {
+    const bound = b < bounds.length ? formatValue(bounds[b]!) : '+Inf';
+    text += `${name}_bucket{${own}${comma}le="${bound}"} ${formatValue(counts[b]!)}\n`;
+  }
+  const labels = own === '' ? '' : `{${own}}`;
+  return `${text}${name}_sum${labels} ${formatValue(sum)}\n${name}_count${labels} ${formatValue(counts.at(-1) ?? 0)}\n`;
+}
+
+/** A sample value as Go's ParseFloat reads it. */
+export function formatValue(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  if (Number.isNaN(value)) return 'NaN';
+  return value > 0 ? '+Inf' : '-Inf';
+}
+
+const SPECIAL = /[\\"\n]/;
+
+/** A label value between quotes: backslash, quote and line feed are escaped, every other character stands for itself. */
+export function escapeLabel(text: string): string {
+  if (!SPECIAL.test(text)) return text;
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n').replaceAll('"', '\\"');
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+}
