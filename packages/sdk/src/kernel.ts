@@ -83,12 +83,18 @@ export interface FlowSourceStats {
   /** Packets and bytes no table could hold, in the kernel and in user space. */
   readonly overflowPackets: number;
   readonly overflowBytes: number;
+  /** The same by the table that was full: `kernel_tables` (ring, spill and overflow maps), `flow_table` (`maxFlows`). */
+  readonly unattributed: Readonly<Record<string, { readonly packets: number; readonly bytes: number }>>;
   /** Packets and bytes of frames that are no parsable IP packet, by reason: `not_ip`, `truncated`, `malformed`, … */
   readonly unparsed: Readonly<Record<string, { readonly packets: number; readonly bytes: number }>>;
   /** Flow batches not handed to JavaScript because it was busy are kept and merged, never lost; this counts the merges. */
   readonly deferred: number;
+  /** Units of the rings, or whole rings, whose contents made no sense and were passed over. Always 0 unless something is broken. */
+  readonly skipped: number;
   readonly flows: number;
   readonly maxFlows: number;
+  /** Memory of the flow table in user space. */
+  readonly memoryBytes: number;
   /** Highest fill of a CPU's ring at a drain since start, 0 to 1. */
   readonly ringFill: number;
   /** Drains, and the native thread's CPU time in them, in nanoseconds. */

@@ -197,7 +197,7 @@ export class ReplayObject implements LoadedObject {
 }
 
 const NO_FLOWS: FlowSourceStats = {
-  records: 0, spilled: 0, packets: 0, bytes: 0, overflowPackets: 0, overflowBytes: 0, unparsed: {}, deferred: 0, flows: 0,
-  maxFlows: 0, ringFill: 0, drains: 0, drainNanos: 0, connections: 0, forwardPackets: 0, forwardBytes: 0, replyPackets: 0,
+  records: 0, spilled: 0, packets: 0, bytes: 0, overflowPackets: 0, overflowBytes: 0, unattributed: {}, unparsed: {}, deferred: 0,
+  skipped: 0, flows: 0, maxFlows: 0, memoryBytes: 0, ringFill: 0, drains: 0, drainNanos: 0, connections: 0, forwardPackets: 0, forwardBytes: 0, replyPackets: 0,
   replyBytes: 0,
 }; // prettier-ignore
