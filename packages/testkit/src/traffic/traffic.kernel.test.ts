@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shapes } from '../packets/index.ts';
 import { NodeWorld, World } from '../world/index.ts';
-import { connect, flood, type FrameRoute, replay, serve, stream, datagrams } from './index.ts';
+import { connect, flood, type FrameRoute, sendFrames, serve, stream, datagrams } from './index.ts';
 
 const root = process.getuid?.() === 0;
 
@@ -37,7 +37,7 @@ describe.runIf(root || process.env['CI'] === 'true')('traffic', () => {
 
   it('replays frames as they are', async () => {
     const frames = Object.values(shapes());
-    const sent = await replay(net.pod('a').namespace, frames, { device: 'eth0' });
+    const sent = await sendFrames(net.pod('a').namespace, frames, { device: 'eth0' });
     expect(sent.packets).toBe(frames.length);
     expect(sent.bytes).toBe(frames.reduce((sum, frame) => sum + frame.bytes.length, 0));
     expect(sent.device).toMatchObject({ txPackets: sent.packets, txBytes: sent.bytes });

@@ -30,7 +30,7 @@ export interface Sent extends Report {
   readonly device: DeviceCounters;
 }
 
-/** From where frames of {@link flood} and {@link replay} go, and to where. MAC addresses matter where a bridge or host looks at them. */
+/** From where frames of {@link flood} and {@link sendFrames} go, and to where. MAC addresses matter where a bridge or host looks at them. */
 export interface FrameRoute {
   readonly device: string;
   readonly source: string;
@@ -64,7 +64,7 @@ export function flood(from: Namespace, options: FloodOptions): Promise<Sent> {
   return watched(from, options.device, 'flood', options);
 }
 
-export interface ReplayOptions {
+export interface SendFramesOptions {
   readonly device: string;
   /** Frames in all, going round; default: each once. */
   readonly packets?: number;
@@ -72,7 +72,7 @@ export interface ReplayOptions {
 }
 
 /** Sends given frames, at most 1024 of up to 2048 bytes, as they are. */
-export async function replay(from: Namespace, frames: readonly Packet[], options: ReplayOptions): Promise<Sent> {
+export async function sendFrames(from: Namespace, frames: readonly Packet[], options: SendFramesOptions): Promise<Sent> {
   const folder = mkdtempSync(join(tmpdir(), 'retina-frames-'));
   try {
     const file = join(folder, 'frames');
