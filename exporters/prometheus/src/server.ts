@@ -137,37 +137,19 @@ class Routes {
 
 /** Writes a rendering as fast as the peer reads. Ends early, without a complaint, when the peer goes. */
 async function send(rendering: Rendering, response: ServerResponse): Promise<void> {
+  const closed = new Promise<void>((resolve) => response.once('close', resolve));
   for (let i = 0; ; i++) {
-    while (i >= rendering.chunks.length && !rendering.done) await Promise.race([rendering.more(), gone(response)]);
+    while (i >= rendering.chunks.length && !rendering.done && !response.destroyed) {
+      await Promise.race([rendering.more(), closed]);
+    }
     if (response.destroyed) return;
     if (rendering.failure !== undefined) throw rendering.failure;
     if (i >= rendering.chunks.length) break;
-    if (!response.write(rendering.chunks[i])) await drained(response);
+    if (!response.write(rendering.chunks[i])) await Promise.race([once(response, 'drain'), closed]);
     if (response.destroyed) return;
   }
   response.end();
-  // The bytes stay accounted for until the peer has them.
-  await gone(response);
-}
-
-/** Resolves when the response is over, one way or the other. */
-function gone(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    if (response.destroyed || response.closed) resolve();
-    else response.once('close', resolve);
-  });
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const over = () => {
-      response.off('drain', over);
-      response.off('close', over);
-      resolve();
-    };
-    response.once('drain', over);
-    response.once('close', over);
-  });
+  await closed; // the bytes stay accounted for until the peer has them
 }
 
 /** Whether `gzip` is named, and not with q=0. */

@@ -1,4 +1,4 @@
-import { type Flows, type FlowBatch, type Logger, Observation } from '@retina/sdk';
+import { type Flows, type FlowBatch, type Logger, Direction, Observation } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
 import type { FlowHistory } from './history.ts';
@@ -135,6 +135,11 @@ export class IdentityStage {
     if (observation === Observation.HOST) {
       // The interface of a kernel event may be one inside another namespace: its index means nothing here.
       tap = endpoints.byNetns(batch.netns(row));
+      if (tap !== 0 && !endpoints.isHost(tap)) {
+        // Loopback means the namespace itself; and what nobody knows there is its own end, by the direction.
+        if (isLoopback(s) || (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS)) source = tap;
+        if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;
+      }
     } else if (observation === Observation.FROM_ENDPOINT || observation === Observation.TO_ENDPOINT) {
       tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
       if (observation === Observation.TO_ENDPOINT) destination = tap || destination;
@@ -158,4 +163,10 @@ export class IdentityStage {
     while (length <= at) length *= 2;
     this.cache = resized(this.cache, length);
   }
+}
+
+/** Whether an address, given word by word, is 127.0.0.0/8 or ::1. */
+function isLoopback(word: (i: number) => number): boolean {
+  if (word(0) !== 0 || word(1) !== 0) return false;
+  return word(2) === 0xffff0000 ? (word(3) & 0xff) === 127 : word(2) === 0 && word(3) === 0x01000000;
 }

@@ -192,7 +192,7 @@ export class LocalIdentity implements Disposable {
   }
 }
 
-/** Addresses others can reach it by: its loopback is everybody's, and a link-local one names nobody outside its link. */
+/** Addresses others can reach it by: its loopback is everybody's. */
 function texts(addresses: readonly Address[]): string[] {
   const own = addresses.map(({ address }) => formatAddress(address));
   return [...new Set(own)].filter((a) => a !== '::1' && !a.startsWith('127.')).sort();
