@@ -43,7 +43,9 @@ const HARMLESS_PLACES = new Set([
   'packet_rcv', // from here on: a capture socket's copy
   'tpacket_rcv',
 ]);
-/** The same, but only where the packet belongs to no device, socket or route: a qdisc frees its drops there as well. */
+/** Places that, without giving a reason, free what was heeded: packets a connection in TIME_WAIT answers, late FINs first of all. */
+const HEEDED_PLACES = new Set(['tcp_v4_rcv', 'tcp_v6_rcv']);
+/** Harmless like the places above, but only where the packet belongs to no device, socket or route: a qdisc frees its drops there as well. */
 const HARMLESS_IF_DETACHED = new Set(['kfree_skb_list', 'kfree_skb_list_reason']);
 
 export const MARK_GROUP = 1;
@@ -53,7 +55,7 @@ export const MARK_DETACHED = 2;
 export function isLoss(kernelName: string, place: string, marks: number): boolean {
   if (Object.hasOwn(NO_LOSS, kernelName)) return false;
   if (marks & MARK_GROUP && (UNWANTED.has(kernelName) || kernelName === place)) return false;
-  if (HARMLESS_PLACES.has(place)) return false;
+  if (HARMLESS_PLACES.has(place) || (kernelName === 'NOT_SPECIFIED' && HEEDED_PLACES.has(place))) return false;
   return !(marks & MARK_DETACHED && HARMLESS_IF_DETACHED.has(place));
 }
 
