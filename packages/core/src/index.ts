@@ -17,3 +17,4 @@ export { type EndpointListener, EndpointTable, type EndpointTableOptions } from 
 export { LabelDomain, LabelTable, OVERFLOW_LABEL, UNKNOWN_LABEL } from './metrics/labels.ts';
 export type { PodMetricsConfig } from './metrics/pod-options.ts';
 export { MetricStore, type MetricStoreOptions, type OpenMetrics } from './metrics/store.ts';
+export { Host } from './host/host.ts';

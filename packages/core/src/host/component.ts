@@ -21,6 +21,8 @@ const PERMANENT: ReadonlySet<string> = new Set([
 export interface Run {
   readonly scope: HostScope;
   readonly guard: Guard;
+  /** A cause of degradation that may pass: under `key` until called with undefined. */
+  condition(key: string, cause: RetinaError | undefined): void;
 }
 
 /** What is particular to a plugin or exporter; the runner below is the same for both. */
@@ -49,7 +51,8 @@ export interface ComponentEvents {
 export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   readonly kind: 'plugin' | 'exporter';
   readonly name: string;
-  readonly required: boolean;
+  /** Whether readiness waits for it. */
+  required: boolean;
   state: ComponentState = 'declared';
   definition: D | undefined;
   private readonly steps: ComponentSteps<D>;
@@ -57,7 +60,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   private readonly log: Logger;
   private readonly events: ComponentEvents;
   private causes: RetinaError[] = [];
-  private slowCause: RetinaError | undefined;
+  private readonly conditions = new Map<string, RetinaError>();
   private scope: HostScope | undefined;
   private attempts = 0;
   private retry: NodeJS.Timeout | undefined;
@@ -83,7 +86,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   }
 
   health(): ComponentHealth {
-    const all = this.slowCause ? [...this.causes, this.slowCause] : this.causes;
+    const all = [...this.causes, ...this.conditions.values()];
     return {
       kind: this.kind,
       name: this.name,
@@ -131,8 +134,16 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   private async attempt(): Promise<void> {
     if (this.stopped) return;
     this.causes = [];
-    this.slowCause = undefined;
+    this.conditions.clear();
     this.enter('starting');
+    const condition = (key: string, cause: RetinaError | undefined) => {
+      if (scope.ended || this.conditions.get(key)?.message === cause?.message) return;
+      if (cause) this.conditions.set(key, cause);
+      else this.conditions.delete(key);
+      if (cause) this.log.warn('runs without something', { code: cause.code, cause: cause.message });
+      else this.log.info('is whole again', { condition: key });
+      this.settleState();
+    };
     const guard = new Guard(this.limits, {
       timed: (seconds) => this.events.timed(this, seconds),
       lost: (records) => this.events.lost(this, records),
@@ -140,10 +151,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
         this.log.error('a handler threw', { error: describe(error) });
         this.events.threw(this, error);
       },
-      slow: (cause) => {
-        this.slowCause = cause;
-        this.settleState();
-      },
+      slow: (cause) => condition('slow', cause),
       failed: (cause) => this.recover(scope, cause),
     });
     const scope = new HostScope(this.log, guard, (cause) => {
@@ -154,7 +162,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     });
     this.scope = scope;
     try {
-      await this.withDeadline(scope, this.steps.setup(this.definition!, { scope, guard }));
+      await this.withDeadline(scope, this.steps.setup(this.definition!, { scope, guard, condition }));
     } catch (error) {
       await scope.end(this.limits.releaseMs);
       if (this.stopped) return;
@@ -163,7 +171,8 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
       );
     }
     if (this.stopped || scope.ended) return;
-    this.enter(this.causes.length ? 'degraded' : 'running');
+    this.enter('running');
+    this.settleState();
     const long = setTimeout(() => (this.attempts = 0), this.limits.restartMaxMs).unref();
     scope.signal.addEventListener('abort', () => clearTimeout(long), { once: true });
   }
@@ -197,6 +206,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   private recover(scope: HostScope, cause: RetinaError): void {
     if (this.stopped || scope.ended) return;
     this.causes = [cause];
+    this.conditions.clear();
     this.enter('degraded');
     this.work = this.work.then(async () => {
       await scope.end(this.limits.releaseMs);
@@ -227,7 +237,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
 
   private settleState(): void {
     if (this.state !== 'running' && this.state !== 'degraded') return;
-    this.enter(this.causes.length || this.slowCause ? 'degraded' : 'running');
+    this.enter(this.causes.length || this.conditions.size ? 'degraded' : 'running');
   }
 
   private enter(state: ComponentState): void {

@@ -9,8 +9,12 @@ export interface HostOptions {
   readonly version?: string;
   /** Plugins and exporters that are already imported, by the name the configuration uses; asked before any import. */
   readonly components?: Readonly<Record<string, Plugin | Exporter>>;
+  /** Folder or file URL to resolve packages from, after the configuration's folder: the agent passes `import.meta.url`. */
+  readonly from?: string;
   /** The native loader; default `@retina/loader`. Null: none, so that no BPF object can be loaded and nothing is tapped. */
   readonly loader?: LoaderApi | null;
+  /** Stops the host when aborted, also in the middle of `Host.start`, which then returns a host that is stopping. */
+  readonly signal?: AbortSignal;
   /** Deadlines and budgets in milliseconds, for tests. */
   readonly limits?: Partial<Limits>;
 }

@@ -1,0 +1,87 @@
+import type { LoadedObject } from '@retina/loader';
+import type { BpfHandle, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
+import type { TapService } from '../taps/service.ts';
+import type { Run } from './component.ts';
+import type { FlowSources } from './flow-sources.ts';
+
+/** A loaded object as a plugin sees it: its handlers stand behind the guard, its flow sources know the taps. */
+export class GuardedHandle implements BpfHandle {
+  /** What it stands for; the tap service needs it. */
+  readonly object: LoadedObject;
+  private readonly name: string;
+  private readonly run: Run;
+  private readonly taps: TapService;
+  private readonly sources: FlowSources;
+
+  constructor(object: LoadedObject, name: string, run: Run, taps: TapService, sources: FlowSources) {
+    this.object = object;
+    this.name = name;
+    this.run = run;
+    this.taps = taps;
+    this.sources = sources;
+  }
+
+  get programs(): readonly string[] {
+    return this.object.programs;
+  }
+
+  get maps(): readonly string[] {
+    return this.object.maps;
+  }
+
+  attach(program: string): Disposable {
+    return this.object.attach(program);
+  }
+
+  missed(program: string): number {
+    return this.object.missed(program);
+  }
+
+  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable {
+    return this.object.stream(map, layout, this.run.guard.wrap(handle));
+  }
+
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Disposable {
+    return this.object.table(map, layout, ms, this.run.guard.wrap(handle));
+  }
+
+  counters(map: string): Float64Array {
+    return this.object.counters(map);
+  }
+
+  flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): FlowSource {
+    const source = this.object.flows(options, this.run.guard.wrap(handle));
+    const told = this.taps.describeTo(source);
+    const counted = this.sources.add(this.name, source);
+    let open = true;
+    const close = () => {
+      if (!open) return;
+      open = false;
+      told[Symbol.dispose]();
+      counted[Symbol.dispose]();
+      source[Symbol.dispose]();
+    };
+    this.run.scope.defer(async function lastFlows() {
+      if (open) await source.flush();
+      close();
+    });
+    return {
+      stats: () => source.stats(),
+      flush: () => source.flush(),
+      annotate: (...args) => source.annotate(...args),
+      [Symbol.dispose]: close,
+    };
+  }
+
+  lookup(map: string, key: Uint8Array): Uint8Array | undefined {
+    return this.object.lookup(map, key);
+  }
+
+  update(map: string, key: Uint8Array, value: Uint8Array): void {
+    this.object.update(map, key, value);
+  }
+
+  remove(map: string, key: Uint8Array): boolean {
+    return this.object.remove(map, key);
+  }
+}

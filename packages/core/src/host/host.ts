@@ -1,0 +1,226 @@
+import { EventEmitter } from 'node:events';
+import type { Exporter, Health, KernelFeatures, Logger, Plugin, Tap } from '@retina/sdk';
+import type { Config } from '../config/schema.ts';
+import { FlowHistory } from '../flows/history.ts';
+import { FlowPipeline } from '../flows/pipeline.ts';
+import { EndpointTable } from '../identity/table.ts';
+import { MetricStore } from '../metrics/store.ts';
+import { TapService } from '../taps/service.ts';
+import { AgentMetrics } from './agent-metrics.ts';
+import { ComponentSet } from './component-set.ts';
+import { FlowSources } from './flow-sources.ts';
+import { Identities } from './identities.ts';
+import { nativePart, type NativePart } from './kernel.ts';
+import { jsonLogger } from './logger.ts';
+import { searchPath } from './resolve.ts';
+import type { HostEvents, HostOptions, Limits, ReconcileReport } from './types.ts';
+
+const LIMITS: Limits = {
+  setupMs: 10_000,
+  handlerMs: 50,
+  failures: 5,
+  slow: 10,
+  restartMs: 1000,
+  restartMaxMs: 60_000,
+  releaseMs: 5000,
+};
+const SWEEP_MS = 1000;
+const STOP_MS = 5000;
+
+/**
+ * A running Retina: plugins observe, exporters publish, the host owns everything between them. Start one with
+ * {@link Host.start}, end it with {@link Host.stop}; what fails inside is a component's state, never an exception here.
+ */
+export class Host extends EventEmitter<HostEvents> {
+  readonly kernel: KernelFeatures;
+  /** Every metric, of plugins and of the agent itself. */
+  readonly metrics: MetricStore;
+  readonly endpoints: EndpointTable;
+  /** Where flow records pass; `addSink` sees each batch. */
+  readonly flows: FlowPipeline;
+  /** The last flow records. */
+  readonly history: FlowHistory;
+  /** Open flow sources and their statistics. */
+  readonly sources = new FlowSources();
+  private readonly log: Logger;
+  private readonly native: NativePart;
+  private readonly taps: TapService | undefined;
+  private readonly agent: AgentMetrics;
+  private readonly identities: Identities;
+  private readonly components: ComponentSet;
+  private readonly timer: NodeJS.Timeout;
+  private current: Config;
+  private started = false;
+  private ending: Promise<void> | undefined;
+  private work: Promise<unknown> = Promise.resolve();
+
+  /** Starts everything the configuration names and returns once each component has started or failed. Never throws for a component's sake. */
+  static async start(config: Config, options: HostOptions = {}): Promise<Host> {
+    const log = options.logger ?? jsonLogger(config.logLevel);
+    const native = await nativePart(options.loader);
+    if (native.missing)
+      log.warn('no BPF object can be loaded', { code: native.missing.code, cause: native.missing.message });
+    const host = new Host(config, options, native, log);
+    options.signal?.addEventListener('abort', () => void host.stop(), { once: true });
+    if (!options.signal?.aborted) await host.begin();
+    return host;
+  }
+
+  private constructor(config: Config, options: HostOptions, native: NativePart, log: Logger) {
+    super();
+    this.current = config;
+    this.log = log;
+    this.native = native;
+    this.kernel = native.kernel;
+    this.endpoints = new EndpointTable();
+    this.metrics = new MetricStore({
+      endpoints: this.endpoints,
+      pods: podConfig(config),
+      onOverflow: (family, maxSeries) => {
+        log.warn('a metric has reached its most series; more go to its overflow series', { metric: family, maxSeries });
+      },
+    });
+    this.history = new FlowHistory(config.flows.history);
+    this.flows = new FlowPipeline({ endpoints: this.endpoints, history: this.history, log });
+    this.agent = new AgentMetrics(this.metrics, options.version ?? '0.0.0');
+    this.taps = native.loader && new TapService(native.loader, config.taps, log);
+    this.identities = new Identities(this.endpoints, native.loader, log);
+    this.components = new ComponentSet({
+      limits: { ...LIMITS, ...options.limits },
+      log,
+      agent: this.agent,
+      resolve: {
+        from: searchPath(config.directory, options.from),
+        ...(options.components && { components: options.components }),
+      },
+      plugin: {
+        native,
+        taps: this.taps,
+        store: this.metrics,
+        endpoints: this.endpoints,
+        pipeline: this.flows,
+        sources: this.sources,
+      },
+      health: () => this.health(),
+      changed: (health) => this.emit('state', health),
+    });
+    this.metrics.onCollect(() => this.collect());
+    this.timer = setInterval(() => {
+      this.endpoints.sweep();
+      this.metrics.sweep();
+    }, SWEEP_MS);
+  }
+
+  /** The configuration in force. */
+  get config(): Config {
+    return this.current;
+  }
+
+  health(): Health {
+    const components = this.components.health();
+    const ready = this.started && this.components.requiredRun();
+    return { live: true, ready: ready && !this.ending, components };
+  }
+
+  /** Interfaces that are tapped, or could not be. */
+  tapList(): readonly Tap[] {
+    return this.taps?.list() ?? [];
+  }
+
+  /** Text of a label id in a flow record or metric. */
+  labelText(id: number): string {
+    return this.metrics.labels.text(id);
+  }
+
+  /** The plugin or exporter of that name, once it is imported. */
+  definition(kind: 'plugin' | 'exporter', name: string): Plugin | Exporter | undefined {
+    return this.components.definition(kind, name);
+  }
+
+  /** Goes over to another configuration: only components whose part of it changed are released and set up afresh. */
+  reconcile(config: Config): Promise<ReconcileReport> {
+    const report = this.work.then(() => this.apply(config));
+    this.work = report.catch(() => undefined);
+    return report;
+  }
+
+  /**
+   * Ends everything: plugins first, so that their last flows reach the exporters, which then deliver; at last the taps.
+   * May be called twice. Takes at most about `deadlineMs`; what is not released by then is logged.
+   */
+  stop(deadlineMs = STOP_MS): Promise<void> {
+    return (this.ending ??= this.end(Date.now() + deadlineMs));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  private async begin(): Promise<void> {
+    const { loader } = this.native;
+    if (loader) {
+      await loader.removeStaleFilters().then(
+        (removed) => removed && this.log.info('filters that an earlier agent left are removed', { removed }),
+        (error: unknown) => this.log.debug('no look for filters of an earlier agent', { error: String(error) }),
+      );
+    }
+    await Promise.all([this.taps?.start(), this.identities.configure(this.current)]);
+    if (this.ending) return;
+    await this.components.apply(this.current);
+    await this.taps?.settled();
+    this.started = true;
+  }
+
+  private async apply(config: Config): Promise<ReconcileReport> {
+    const before = this.current;
+    this.current = config;
+    const pending = (['nodeName', 'flows', 'api', 'directory'] as const).filter(
+      (key) => !same(before[key], config[key]),
+    );
+    if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);
+    if (!same(podConfig(before), podConfig(config))) this.metrics.configurePods(podConfig(config));
+    if (!same(before.identity, config.identity)) await this.identities.configure(config);
+    const report = { ...(await this.components.apply(config)), pending };
+    this.log.info('configuration applied', { ...report });
+    this.emit('reconciled', report);
+    return report;
+  }
+
+  private async end(deadline: number): Promise<void> {
+    clearInterval(this.timer);
+    await Promise.race([this.work, this.components.cutShort()]);
+    await this.components.stop(deadline);
+    this.identities[Symbol.dispose]();
+    this.taps?.stop();
+    this.agent[Symbol.dispose]();
+  }
+
+  /** Brings the agent's own metrics up to date before a reading. */
+  private collect(): void {
+    const { of } = this.agent;
+    of.retina_flow_records_total.set(this.flows.records);
+    let parsed = 0;
+    for (const [component, { packets, overflow }] of this.sources.totals()) {
+      parsed += packets;
+      of.controlplane_networkobservability_lost_events_counter.set(
+        overflow,
+        this.agent.label('kernel'),
+        this.agent.label(component),
+      );
+    }
+    of.controlplane_networkobservability_parsed_packets_counter.set(parsed);
+    for (const { name, failedRecords } of this.flows.stats()) {
+      of.retina_lost_records_total.set(failedRecords, this.agent.label('sink'), this.agent.label(name));
+    }
+    of.retina_taps.clear();
+    for (const { role, mode } of this.tapList()) of.retina_taps.add(1, this.agent.label(role), this.agent.label(mode));
+  }
+}
+
+function podConfig(config: Config) {
+  return { context: config.podLevel, metrics: config.metricsConfiguration };
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,98 @@
+import path from 'node:path';
+import { type BpfHandle, type Plugin, type PluginContext, type Taps } from '@retina/sdk';
+import { parseOptions } from '../config/options.ts';
+import type { ComponentConfig } from '../config/schema.ts';
+import type { FlowPipeline } from '../flows/pipeline.ts';
+import type { EndpointTable } from '../identity/table.ts';
+import type { MetricStore } from '../metrics/store.ts';
+import type { TapService } from '../taps/service.ts';
+import { GuardedHandle } from './bpf-handle.ts';
+import type { ComponentSteps, Run } from './component.ts';
+import type { FlowSources } from './flow-sources.ts';
+import type { NativePart } from './kernel.ts';
+import { unmet } from './needs.ts';
+
+/** What of the host a plugin's context is made of. */
+export interface PluginServices {
+  readonly native: NativePart;
+  readonly taps: TapService | undefined;
+  readonly store: MetricStore;
+  readonly endpoints: EndpointTable;
+  readonly pipeline: FlowPipeline;
+  readonly sources: FlowSources;
+}
+
+/** The life of a plugin, in the terms of the component runner. */
+export function pluginSteps(
+  name: string,
+  config: ComponentConfig,
+  rank: number,
+  load: () => Promise<Plugin>,
+  services: PluginServices,
+): ComponentSteps<Plugin> {
+  return {
+    load,
+    validate(plugin) {
+      parseOptions(name, plugin.config, config);
+      services.store.open(name, plugin.metrics)[Symbol.dispose]();
+    },
+    probe: (plugin) => unmet(name, plugin.needs, plugin.platforms, services.native.kernel),
+    async setup(plugin, run) {
+      await plugin.setup(pluginContext(name, config, rank, plugin, run, services));
+    },
+  };
+}
+
+function pluginContext(
+  name: string,
+  config: ComponentConfig,
+  rank: number,
+  plugin: Plugin,
+  run: Run,
+  services: PluginServices,
+): PluginContext<Record<string, unknown>, Plugin['metrics']> {
+  const { scope } = run;
+  const { store, native, endpoints, pipeline } = services;
+  const labels = store.labels.domain(name);
+  return {
+    signal: scope.signal,
+    log: scope.log,
+    use: (resource) => scope.use(resource),
+    defer: (release) => scope.defer(release),
+    every: (ms, task) => scope.every(ms, task),
+    degrade: (cause) => scope.degrade(cause),
+    config: Object.freeze(parseOptions(name, plugin.config, config)),
+    metrics: scope.use(store.open(name, plugin.metrics)).instruments,
+    kernel: native.kernel,
+    taps: pluginTaps(name, rank, run, services),
+    flows: pipeline.source(name),
+    endpoints,
+    label: (text) => labels.id(text),
+    labelText: (id) => store.labels.text(id),
+    async bpf(object, options = {}): Promise<BpfHandle> {
+      if (!native.loader || !services.taps) throw native.missing!;
+      const file = path.basename(object.pathname);
+      scope.step = `loading ${file}`;
+      using spec = native.loader.openObject(object);
+      const reuseMaps = services.taps.sharedMaps(spec, file);
+      const loaded = scope.use(await spec.load({ ...options, reuseMaps }));
+      scope.step = `after loading ${file}`;
+      return new GuardedHandle(loaded, name, run, services.taps, services.sources);
+    },
+  };
+}
+
+function pluginTaps(name: string, rank: number, run: Run, { taps, native }: PluginServices): Taps {
+  return {
+    attach(handle, program) {
+      if (!(handle instanceof GuardedHandle)) throw new TypeError('taps.attach needs a handle that ctx.bpf returned');
+      if (!taps) throw native.missing!;
+      return taps.attach(handle.object, program.name, rank, (cause) => run.condition('taps', cause));
+    },
+    list: () => taps?.list() ?? [],
+    watch(listener) {
+      const guarded = run.guard.wrap(listener);
+      return taps?.watch(guarded) ?? { [Symbol.dispose]: () => undefined };
+    },
+  };
+}

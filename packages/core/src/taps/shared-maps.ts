@@ -1,0 +1,73 @@
+import type { BpfMap, LoaderApi, ObjectSpec } from '@retina/loader';
+import { RetinaError } from '@retina/sdk';
+
+/** Maps of the tap chain that every tap object declares and all of them share. */
+const SHARED = ['rt_tap_chain_ingress', 'rt_tap_chain_egress', 'rt_tap_scratch', 'rt_tap_uplinks'] as const;
+type SharedName = (typeof SHARED)[number];
+
+const TYPES = { 1: 'hash', 2: 'array', 3: 'prog_array', 6: 'percpu_array' } as const;
+
+/** Created when the first tap object is loaded, in the sizes it declares; closed with the host. */
+export class SharedMaps implements Disposable {
+  private readonly loader: LoaderApi;
+  private readonly maps = new Map<SharedName, BpfMap>();
+  private uplinks: readonly number[] = [];
+
+  constructor(loader: LoaderApi) {
+    this.loader = loader;
+  }
+
+  /** The maps an object must use instead of its own. Throws RETINA_OBJECT_INVALID if it was built for another chain. */
+  reuse(spec: ObjectSpec, object: string): Record<string, BpfMap> {
+    const out: Record<string, BpfMap> = {};
+    for (const info of spec.maps) {
+      const name = SHARED.find((shared) => shared === info.name);
+      if (!name) continue;
+      const { keySize, valueSize, maxEntries } = info;
+      let map = this.maps.get(name);
+      if (!map) {
+        const type = TYPES[info.type as keyof typeof TYPES];
+        map = this.loader.createMap({ name, type, keySize, valueSize, maxEntries });
+        this.maps.set(name, map);
+        if (name === 'rt_tap_uplinks') this.writeUplinks();
+      }
+      if (map.keySize !== keySize || map.valueSize !== valueSize || map.maxEntries !== maxEntries) {
+        const sizes = (m: { keySize: number; valueSize: number; maxEntries: number }) =>
+          `key ${m.keySize}, value ${m.valueSize}, entries ${m.maxEntries}`;
+        throw new RetinaError('RETINA_OBJECT_INVALID', `${object} was built for another tap chain`, {
+          found: `${name}: ${sizes(info)}`,
+          needed: sizes(map),
+          next: 'build every tap plugin against the same version of @retina/bpf',
+        });
+      }
+      out[name] = map;
+    }
+    return out;
+  }
+
+  chain(direction: 'ingress' | 'egress'): BpfMap | undefined {
+    return this.maps.get(`rt_tap_chain_${direction}`);
+  }
+
+  /** Interface indexes of the uplinks, for programs that tell them apart. Returns how many there is no room for. */
+  setUplinks(ifindexes: readonly number[]): number {
+    this.uplinks = ifindexes;
+    return this.writeUplinks();
+  }
+
+  private writeUplinks(): number {
+    const map = this.maps.get('rt_tap_uplinks');
+    if (!map) return 0;
+    const value = new Uint8Array(map.valueSize);
+    const room = map.valueSize / 4;
+    const view = new DataView(value.buffer);
+    this.uplinks.slice(0, room).forEach((ifindex, i) => view.setUint32(4 * i, ifindex, true));
+    map.update(new Uint8Array(map.keySize), value);
+    return Math.max(0, this.uplinks.length - room);
+  }
+
+  [Symbol.dispose](): void {
+    for (const map of this.maps.values()) map[Symbol.dispose]();
+    this.maps.clear();
+  }
+}
