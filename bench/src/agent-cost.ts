@@ -1,0 +1,78 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { flood, type NodeWorld, usage } from '@retina/testkit';
+import { startAgent } from './agent.ts';
+import type { Figure } from './figures.ts';
+
+const RATE = 500_000;
+const MIB = 1024 * 1024;
+
+/** CPU and memory of the agent at a fixed offered rate, and at rest. CPU is scaled to 500 000 packets per second where the machine sends less. */
+export async function agentCost(net: NodeWorld, quick: boolean): Promise<readonly Figure[]> {
+  const seconds = quick ? 3 : 8;
+  await using agent = await startAgent(net.node);
+  await sleep(2000);
+  const figures: Figure[] = [];
+  const idle = await cpu(agent.pid, async () => void (await sleep(seconds * 1000)));
+  figures.push(percent('agent.cpu.idle', 'agent CPU at rest', idle.share, undefined, ''));
+  for (const [flows, budget] of [
+    [1000, 1],
+    [100_000, 6],
+  ] as const) {
+    const offered = await send(net, flows, 1, RATE); // flows are known before the clock starts
+    let packetsPerSecond = offered;
+    const used = await cpu(agent.pid, async () => {
+      packetsPerSecond = await send(net, flows, seconds, RATE);
+    });
+    const scaled = idle.share + (used.share - idle.share) * (RATE / packetsPerSecond);
+    const top = Object.entries(used.threads)
+      .sort(([, a], [, b]) => b - a)
+      .slice(0, 3)
+      .map(([name, share]) => `${name.split('/')[0]} ${(100 * share).toFixed(2)} %`)
+      .join(', ');
+    const note = `offered ${Math.round(packetsPerSecond / 1000)}k/s${packetsPerSecond < 0.98 * RATE ? ', scaled' : ''}; ${top}`;
+    figures.push(percent(`agent.cpu.${flows}`, `agent CPU, 500k packets/s, ${flows.toLocaleString('en')} flows`, scaled, budget, note)); // prettier-ignore
+    figures.push(
+      memory(`agent.rss.${flows}`, `agent RSS, ${flows.toLocaleString('en')} flows`, agent.usage().rssBytes),
+    );
+  }
+  figures.push(memory('agent.rss.peak', 'agent RSS, peak', agent.usage().peakRssBytes));
+  return figures;
+}
+
+async function send(net: NodeWorld, flows: number, seconds: number, rate: number): Promise<number> {
+  const [from, to] = [net.pod('a'), net.pod('b')];
+  const sent = await flood(from.namespace, {
+    device: 'eth0', source: from.ipv4, destination: to.ipv4, sourceMac: from.mac, destinationMac: to.mac, flows,
+    order: 'random', bypass: true, seconds, rate,
+  }); // prettier-ignore
+  return sent.packets / sent.seconds;
+}
+
+interface Share {
+  /** Of one core, 0 to the number of cores. */
+  readonly share: number;
+  readonly threads: Readonly<Record<string, number>>;
+}
+
+async function cpu(pid: number, work: () => Promise<void>): Promise<Share> {
+  const before = usage(pid);
+  const start = process.hrtime.bigint();
+  await work();
+  const nanos = Number(process.hrtime.bigint() - start);
+  const after = usage(pid);
+  const threads = Object.fromEntries(
+    Object.entries(after.threads).map(([name, value]) => [name, (value - (before.threads[name] ?? 0)) / nanos]),
+  );
+  return { share: (after.cpuNanos - before.cpuNanos) / nanos, threads };
+}
+
+function percent(id: string, title: string, share: number, budget: number | undefined, note: string): Figure {
+  return {
+    id, title, value: 100 * share, unit: '%', better: 'lower', ...(budget && { budget }), scale: 'scriptMs', tolerance: 1.5,
+    noise: 0.5, ...(note && { note }),
+  }; // prettier-ignore
+}
+
+function memory(id: string, title: string, bytes: number): Figure {
+  return { id, title, value: bytes / MIB, unit: 'MiB', better: 'lower', budget: 120, tolerance: 1.2, noise: 8 };
+}
