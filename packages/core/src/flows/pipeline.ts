@@ -137,7 +137,8 @@ export class IdentityStage {
       tap = endpoints.byNetns(batch.netns(row));
       if (tap !== 0 && !endpoints.isHost(tap)) {
         // Loopback means the namespace itself; and what nobody knows there is its own end, by the direction.
-        if (isLoopback(s) || (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS)) source = tap;
+        if (isLoopback(s) || (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS))
+          source = tap;
         if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;
       }
     } else if (observation === Observation.FROM_ENDPOINT || observation === Observation.TO_ENDPOINT) {

@@ -1,4 +1,4 @@
-import type { EndpointKind } from '@retina/sdk';
+import type { Endpoint, EndpointKind } from '@retina/sdk';
 import { formatWords, parseAddress } from './address.ts';
 import { words } from './address-map.ts';
 
@@ -39,7 +39,7 @@ export type Words = readonly [number, number, number, number];
 
 /** Whether two specs speak of the same thing, so that its id may stay. */
 export function sameIdentity(a: EndpointSpec, b: EndpointSpec): boolean {
-  return a.kind === b.kind && (a.namespace ?? '') === (b.namespace ?? '') && a.name === b.name;
+  return a.kind === b.kind && a.host === b.host && (a.namespace ?? '') === (b.namespace ?? '') && a.name === b.name;
 }
 
 /** All that may change about an endpoint while it stays the same. */
@@ -57,4 +57,9 @@ export function addressesOf(spec: EndpointSpec): Map<string, Words> {
     map.set(formatWords(...w), w);
   }
   return map;
+}
+
+export function toEndpoint(id: number, spec: EndpointSpec, addresses: readonly string[]): Endpoint {
+  const { kind, namespace = '', name, workloads = [], labels = {}, service = '', zone = '', node = '' } = spec;
+  return { id, kind, namespace, name, workloads, labels, service, zone, node, addresses };
 }

@@ -8,7 +8,13 @@ import type { EndpointTable } from './table.ts';
 /** What is needed of the native loader. */
 export type LocalNetwork = Pick<
   LoaderApi,
-  'interfaces' | 'addresses' | 'addressesIn' | 'namedNamespaces' | 'defaultRouteInterfaces' | 'watchNetwork' | 'ownNetns'
+  | 'interfaces'
+  | 'addresses'
+  | 'addressesIn'
+  | 'namedNamespaces'
+  | 'defaultRouteInterfaces'
+  | 'watchNetwork'
+  | 'ownNetns'
 >;
 
 export interface LocalIdentityOptions {
@@ -88,7 +94,8 @@ export class LocalIdentity implements Disposable {
   private on(event: NetworkEvent): void {
     if (event.type === 'routes') return;
     // An interface that changed may belong to a namespace whose addresses changed with it.
-    if (event.type !== 'address') for (const entry of this.known.values()) entry.next = Math.min(entry.next, Date.now() + LOOKS[0]!);
+    if (event.type !== 'address')
+      for (const entry of this.known.values()) entry.next = Math.min(entry.next, Date.now() + LOOKS[0]!);
     this.soon(10);
     if (event.type !== 'address') this.soon(LOOKS[0]! + 10);
   }
@@ -138,14 +145,16 @@ export class LocalIdentity implements Disposable {
     const now = Date.now();
     for (const { name, inode } of named) {
       let entry = this.known.get(name);
-      if (entry?.inode !== inode) this.known.set(name, (entry = { inode, addresses: [], refused: false, looks: 0, next: 0 }));
+      if (entry?.inode !== inode)
+        this.known.set(name, (entry = { inode, addresses: [], refused: false, looks: 0, next: 0 }));
       if (entry.next > now) continue;
       entry.next = now + LOOKS[Math.min(entry.looks++, LOOKS.length - 1)]!;
       try {
         entry.addresses = texts(await this.options.network.addressesIn(`${this.folder}/${name}`));
         entry.refused = false;
       } catch (error) {
-        if (!entry.refused) this.options.log?.debug('addresses of a namespace are learned from its traffic', { namespace: name, error });
+        if (!entry.refused)
+          this.options.log?.debug('addresses of a namespace are learned from its traffic', { namespace: name, error });
         entry.refused = true;
       }
     }
@@ -164,7 +173,11 @@ export class LocalIdentity implements Disposable {
     };
   }
 
-  private namespaces(interfaces: readonly Interface[], named: readonly NamedNamespace[], uplinks: ReadonlySet<number>): EndpointSpec[] {
+  private namespaces(
+    interfaces: readonly Interface[],
+    named: readonly NamedNamespace[],
+    uplinks: ReadonlySet<number>,
+  ): EndpointSpec[] {
     const veths = new Map<number, Interface[]>();
     for (const link of interfaces) {
       if (link.kind !== 'veth' || link.linkNetnsid < 0 || uplinks.has(link.ifindex)) continue;

@@ -1,12 +1,15 @@
 import type { Endpoint, EndpointReader } from '@retina/sdk';
 import { formatWords } from './address.ts';
-import { AddressMap, words } from './address-map.ts';
+import { words } from './address-map.ts';
+import { type Claim, rootOf } from './claim.ts';
+import { EndpointIndex, type Holdings } from './endpoint-index.ts';
 import {
   addressesOf,
   describes,
   type EndpointProvider,
   type EndpointSpec,
   sameIdentity,
+  toEndpoint,
   type Words,
 } from './endpoint-spec.ts';
 
@@ -19,25 +22,11 @@ export interface EndpointTableOptions {
 
 export type EndpointListener = (change: 'updated' | 'removed', id: number) => void;
 
-interface Claim {
-  readonly precedence: number;
-  /** Order of arrival: the later of two equals wins. */
-  readonly turn: number;
-  spec: EndpointSpec;
-  print: string;
-  addresses: Map<string, Words>;
-  readonly learned: Map<string, Words>;
-  /** 0 while it is merged into a claim of higher precedence on one of its addresses. */
-  id: number;
-  into: Claim | undefined;
-}
-
-interface Retired {
+interface Retired extends Holdings {
   readonly id: number;
+  /** The endpoint itself is gone, not only some of its addresses. */
+  readonly whole: boolean;
   readonly until: number;
-  readonly addresses: readonly Words[];
-  readonly interfaces: readonly number[];
-  readonly netns: readonly number[];
 }
 
 const UNKNOWN: Endpoint = Object.freeze({
@@ -56,12 +45,9 @@ export class EndpointTable implements EndpointReader {
   epoch = 1;
   private readonly now: () => number;
   private readonly lingerMs: number;
-  private readonly addresses = new AddressMap();
-  private readonly interfaces = new NumberIndex();
-  private readonly namespaces = new NumberIndex();
+  private readonly index = new EndpointIndex();
   private readonly endpoints = new Map<number, Endpoint>();
   private readonly owners = new Map<number, Claim>();
-  private readonly claimants = new Map<string, Claim[]>();
   private readonly hosts = new Set<number>();
   private readonly hostClaims = new Set<Claim>();
   private readonly remembered = new Map<number, Endpoint>();
@@ -77,17 +63,17 @@ export class EndpointTable implements EndpointReader {
 
   /** Id of the endpoint of an address, given as four little-endian words; 0 if unknown. */
   find(w0: number, w1: number, w2: number, w3: number): number {
-    return this.addresses.get(w0, w1, w2, w3);
+    return this.index.addresses.get(w0, w1, w2, w3);
   }
 
   /** Id of the endpoint behind an interface of the agent's namespace; 0 if unknown. */
   byInterface(ifindex: number): number {
-    return this.interfaces.get(ifindex);
+    return this.index.interfaces.get(ifindex);
   }
 
   /** Id of the endpoint in a network namespace; 0 if unknown. */
   byNetns(inode: number): number {
-    return this.namespaces.get(inode);
+    return this.index.namespaces.get(inode);
   }
 
   byId(id: number): Endpoint {
@@ -106,6 +92,11 @@ export class EndpointTable implements EndpointReader {
   /** Whether an endpoint is this host itself, under whatever name. */
   isHost(id: number): boolean {
     return this.hosts.has(id);
+  }
+
+  /** Whether an interface of this host leads to an endpoint, so that its traffic is seen there. */
+  hasInterface(id: number): boolean {
+    return this.index.interfaces.leadsTo(id);
   }
 
   /** Live endpoints, those that linger included. */
@@ -152,7 +143,7 @@ export class EndpointTable implements EndpointReader {
     const claim = this.owners.get(id);
     if (!claim?.spec.learn || claim.learned.size >= MAX_LEARNED || this.find(w0, w1, w2, w3) !== 0) return false;
     claim.learned.set(formatWords(w0, w1, w2, w3), [w0, w1, w2, w3]);
-    this.addresses.set(w0, w1, w2, w3, id);
+    this.index.addresses.set(w0, w1, w2, w3, id);
     this.describe(claim);
     this.epoch++;
     return true;
@@ -164,14 +155,9 @@ export class EndpointTable implements EndpointReader {
     const over = this.retired.filter((r) => r.until <= now);
     if (over.length === 0) return;
     this.retired = this.retired.filter((r) => r.until > now);
-    for (const { id, addresses, interfaces, netns } of over) {
-      for (const w of addresses) {
-        if (this.addresses.get(...w) === id && !this.claimants.has(formatWords(...w))) this.addresses.delete(...w);
-      }
-      for (const i of interfaces) this.interfaces.expire(i, id);
-      for (const n of netns) this.namespaces.expire(n, id);
-      this.remember(id);
-      this.tell('removed', id);
+    for (const gone of over) {
+      this.index.expire(gone.id, gone);
+      if (gone.whole) this.remember(gone.id);
     }
     this.epoch++;
   }
@@ -180,7 +166,8 @@ export class EndpointTable implements EndpointReader {
     const claim: Claim = {
       precedence, turn: ++this.turns, spec, print, addresses: addressesOf(spec), learned: new Map(), id: 0, into: undefined,
     }; // prettier-ignore
-    this.enlist(claim);
+    if (spec.host) this.hostClaims.add(claim);
+    this.index.enlist(claim);
     this.settle(claim);
     return claim;
   }
@@ -188,10 +175,10 @@ export class EndpointTable implements EndpointReader {
   private update(claim: Claim, spec: EndpointSpec, print: string): void {
     const before = claim.spec;
     const gone = new Map(claim.addresses);
-    this.delist(claim);
+    this.index.delist(claim);
     Object.assign(claim, { spec, print, addresses: addressesOf(spec) });
     for (const text of claim.addresses.keys()) gone.delete(text);
-    this.enlist(claim);
+    this.index.enlist(claim);
     const lost = (list: readonly number[] = [], now: readonly number[] = []) => list.filter((n) => !now.includes(n));
     const interfaces = lost(before.interfaces, spec.interfaces);
     const netns = lost(before.netns, spec.netns);
@@ -201,46 +188,27 @@ export class EndpointTable implements EndpointReader {
   }
 
   private drop(claim: Claim): void {
-    this.delist(claim);
+    this.hostClaims.delete(claim);
+    this.index.delist(claim);
     if (claim.into) this.linger(claim.into.id, [...claim.addresses.values()], claim.spec.interfaces, claim.spec.netns);
     else this.retire(claim);
     this.settle(undefined, claim.addresses.keys());
-  }
-
-  private enlist(claim: Claim): void {
-    if (claim.spec.host) this.hostClaims.add(claim);
-    for (const text of claim.addresses.keys()) {
-      const list = this.claimants.get(text);
-      if (!list) this.claimants.set(text, [claim]);
-      else (list.push(claim), list.sort((a, b) => b.precedence - a.precedence || b.turn - a.turn));
-    }
-  }
-
-  private delist(claim: Claim): void {
-    this.hostClaims.delete(claim);
-    for (const text of claim.addresses.keys()) {
-      const rest = this.claimants.get(text)?.filter((c) => c !== claim) ?? [];
-      if (rest.length > 0) this.claimants.set(text, rest);
-      else this.claimants.delete(text);
-    }
-    for (const i of claim.spec.interfaces ?? []) this.interfaces.release(i, claim);
-    for (const n of claim.spec.netns ?? []) this.namespaces.release(n, claim);
   }
 
   /** Brings the indexes in line for a claim, for whoever shares an address with it, and for addresses it left. */
   private settle(claim: Claim | undefined, left: Iterable<string> = []): void {
     const claims = new Set<Claim>(claim ? [claim] : []);
     for (const text of [...(claim?.addresses.keys() ?? []), ...left]) {
-      for (const c of this.claimants.get(text) ?? []) claims.add(c);
+      for (const c of this.index.claimantsOf(text)) claims.add(c);
     }
     // Highest first: a claim is merged into one that is already settled.
     const order = [...claims].sort((a, b) => b.precedence - a.precedence);
     for (const c of order) this.merge(c);
-    for (const c of order) this.index(c);
+    for (const c of order) this.index.point(c);
     this.hosts.clear();
     for (const c of this.hostClaims) {
       this.hosts.add(c.id);
-      for (const text of c.addresses.keys()) this.hosts.add(rootOf(this.claimants.get(text)![0]!).id);
+      for (const text of c.addresses.keys()) this.hosts.add(rootOf(this.index.claimantsOf(text)[0]!).id);
     }
     this.epoch++;
   }
@@ -250,7 +218,7 @@ export class EndpointTable implements EndpointReader {
     // The host has many addresses, and a file may give one of them a name of its own: that names no other.
     if (!claim.spec.host) {
       for (const text of claim.addresses.keys()) {
-        const first = this.claimants.get(text)![0]!;
+        const first = this.index.claimantsOf(text)[0]!;
         if (first.precedence > claim.precedence && (!into || first.precedence > into.precedence)) into = rootOf(first);
       }
     }
@@ -262,95 +230,39 @@ export class EndpointTable implements EndpointReader {
     }
   }
 
-  private index(claim: Claim): void {
-    const { id } = rootOf(claim);
-    for (const [text, w] of claim.addresses) {
-      this.addresses.set(...w, rootOf(this.claimants.get(text)![0]!).id);
-    }
-    for (const i of claim.spec.interfaces ?? []) this.interfaces.claim(i, claim, id);
-    for (const n of claim.spec.netns ?? []) this.namespaces.claim(n, claim, id);
-  }
-
   private describe(claim: Claim): void {
     const { spec, id } = claim;
-    this.endpoints.set(id, {
-      id,
-      kind: spec.kind,
-      namespace: spec.namespace ?? '',
-      name: spec.name,
-      workloads: spec.workloads ?? [],
-      labels: spec.labels ?? {},
-      service: spec.service ?? '',
-      zone: spec.zone ?? '',
-      node: spec.node ?? '',
-      addresses: [...claim.addresses.keys(), ...claim.learned.keys()],
-    });
+    this.endpoints.set(id, toEndpoint(id, spec, [...claim.addresses.keys(), ...claim.learned.keys()]));
   }
 
   private retire(claim: Claim): void {
-    const { id, spec } = claim;
+    const { id, spec, addresses, learned } = claim;
     this.owners.delete(id);
-    const { interfaces = [], netns = [] } = spec;
-    this.retired.push({
-      id,
-      until: this.now() + this.lingerMs,
-      addresses: [...claim.addresses.values(), ...claim.learned.values()],
-      interfaces,
-      netns,
-    });
-    claim.learned.clear();
+    this.linger(id, [...addresses.values(), ...learned.values()], spec.interfaces, spec.netns, true);
+    learned.clear();
     claim.id = 0;
   }
 
-  /** Keeps what an endpoint lost for a while, for flows that are late. */
+  /** Keeps what an endpoint lost, or all of it, for a while, for flows that are late. */
   private linger(
     id: number,
     addresses: readonly Words[],
     interfaces: readonly number[] = [],
     netns: readonly number[] = [],
+    whole = false,
   ): void {
-    if (addresses.length + interfaces.length + netns.length === 0) return;
-    this.retired.push({ id, until: this.now() + this.lingerMs, addresses, interfaces, netns });
+    if (!whole && addresses.length + interfaces.length + netns.length === 0) return;
+    this.retired.push({ id, whole, until: this.now() + this.lingerMs, addresses, interfaces, netns });
   }
 
   private remember(id: number): void {
-    const endpoint = this.endpoints.get(id);
-    if (!endpoint || this.owners.has(id)) return;
+    this.remembered.set(id, this.byId(id));
     this.endpoints.delete(id);
-    this.remembered.set(id, endpoint);
     if (this.remembered.size > MAX_REMEMBERED) this.remembered.delete(this.remembered.keys().next().value!);
+    this.tell('removed', id);
   }
 
   private tell(change: 'updated' | 'removed', id: number): void {
-    if (change === 'removed' && this.owners.has(id)) return; // it only lost an address
     for (const listener of this.listeners) listener(change, id);
-  }
-}
-
-function rootOf(claim: Claim): Claim {
-  return claim.into ?? claim;
-}
-
-/** Interface indexes or namespace inodes to endpoint ids, with the claim that holds each. */
-class NumberIndex {
-  private readonly ids = new Map<number, number>();
-  private readonly holders = new Map<number, Claim>();
-
-  get(key: number): number {
-    return this.ids.get(key) ?? 0;
-  }
-
-  claim(key: number, holder: Claim, id: number): void {
-    this.ids.set(key, id);
-    this.holders.set(key, holder);
-  }
-
-  /** The holder lets go; the id stays until it expires or another claim takes its place. */
-  release(key: number, holder: Claim): void {
-    if (this.holders.get(key) === holder) this.holders.delete(key);
-  }
-
-  expire(key: number, id: number): void {
-    if (!this.holders.has(key) && this.ids.get(key) === id) this.ids.delete(key);
   }
 }

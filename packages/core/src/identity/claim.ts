@@ -1,0 +1,62 @@
+import type { EndpointSpec, Words } from './endpoint-spec.ts';
+
+/** What one provider says of one endpoint. */
+export interface Claim {
+  readonly precedence: number;
+  /** Order of arrival: the later of two equals wins. */
+  readonly turn: number;
+  spec: EndpointSpec;
+  print: string;
+  addresses: Map<string, Words>;
+  readonly learned: Map<string, Words>;
+  /** 0 while it is merged into a claim of higher precedence on one of its addresses. */
+  id: number;
+  into: Claim | undefined;
+}
+
+/** The claim that stands for a claim: itself unless it is merged. */
+export function rootOf(claim: Claim): Claim {
+  return claim.into ?? claim;
+}
+
+/** Interface indexes or namespace inodes to endpoint ids, with the claim that holds each. */
+export class NumberIndex {
+  private readonly ids = new Map<number, number>();
+  private readonly holders = new Map<number, Claim>();
+  private readonly uses = new Map<number, number>();
+
+  get(key: number): number {
+    return this.ids.get(key) ?? 0;
+  }
+
+  /** Whether any key leads to an id. */
+  leadsTo(id: number): boolean {
+    return this.uses.has(id);
+  }
+
+  claim(key: number, holder: Claim, id: number): void {
+    this.holders.set(key, holder);
+    const before = this.get(key);
+    if (before === id) return;
+    this.use(before, -1);
+    this.ids.set(key, id);
+    this.use(id, 1);
+  }
+
+  /** The holder lets go; the id stays until it expires or another claim takes its place. */
+  release(key: number, holder: Claim): void {
+    if (this.holders.get(key) === holder) this.holders.delete(key);
+  }
+
+  expire(key: number, id: number): void {
+    if (this.holders.has(key) || this.get(key) !== id) return;
+    this.ids.delete(key);
+    this.use(id, -1);
+  }
+
+  private use(id: number, by: number): void {
+    const uses = (this.uses.get(id) ?? 0) + by;
+    if (uses > 0) this.uses.set(id, uses);
+    else this.uses.delete(id);
+  }
+}

@@ -1,0 +1,61 @@
+import { formatWords } from './address.ts';
+import { AddressMap } from './address-map.ts';
+import { type Claim, NumberIndex, rootOf } from './claim.ts';
+import type { Words } from './endpoint-spec.ts';
+
+/** What leads to an endpoint. */
+export interface Holdings {
+  readonly addresses: readonly Words[];
+  readonly interfaces: readonly number[];
+  readonly netns: readonly number[];
+}
+
+/** From addresses, interfaces and namespaces to endpoint ids, and who claims which address. */
+export class EndpointIndex {
+  readonly addresses = new AddressMap();
+  readonly interfaces = new NumberIndex();
+  readonly namespaces = new NumberIndex();
+  private readonly claimants = new Map<string, Claim[]>();
+
+  /** Who claims an address, the one that counts first. */
+  claimantsOf(text: string): readonly Claim[] {
+    return this.claimants.get(text) ?? [];
+  }
+
+  enlist(claim: Claim): void {
+    for (const text of claim.addresses.keys()) {
+      const list = [...this.claimantsOf(text), claim];
+      this.claimants.set(
+        text,
+        list.sort((a, b) => b.precedence - a.precedence || b.turn - a.turn),
+      );
+    }
+  }
+
+  delist(claim: Claim): void {
+    for (const text of claim.addresses.keys()) {
+      const rest = this.claimantsOf(text).filter((c) => c !== claim);
+      if (rest.length > 0) this.claimants.set(text, rest);
+      else this.claimants.delete(text);
+    }
+    for (const i of claim.spec.interfaces ?? []) this.interfaces.release(i, claim);
+    for (const n of claim.spec.netns ?? []) this.namespaces.release(n, claim);
+  }
+
+  /** Makes look-ups find what a claim's endpoint is now. */
+  point(claim: Claim): void {
+    const { id } = rootOf(claim);
+    for (const [text, w] of claim.addresses) this.addresses.set(...w, rootOf(this.claimantsOf(text)[0]!).id);
+    for (const i of claim.spec.interfaces ?? []) this.interfaces.claim(i, claim, id);
+    for (const n of claim.spec.netns ?? []) this.namespaces.claim(n, claim, id);
+  }
+
+  /** Forgets what still leads to an id and is claimed by nobody. */
+  expire(id: number, { addresses, interfaces, netns }: Holdings): void {
+    for (const w of addresses) {
+      if (this.addresses.get(...w) === id && !this.claimants.has(formatWords(...w))) this.addresses.delete(...w);
+    }
+    for (const i of interfaces) this.interfaces.expire(i, id);
+    for (const n of netns) this.namespaces.expire(n, id);
+  }
+}
