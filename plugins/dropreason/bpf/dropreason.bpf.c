@@ -24,7 +24,8 @@ RT_INLINE bool drop_is_quiet(rt_reason reason)
 RT_INLINE void drop_add(struct drop_value *sum, const struct drop_value *value)
 {
 	__sync_fetch_and_add(&sum->packets, value->packets);
-	__sync_fetch_and_add(&sum->bytes, value->bytes);
+	if (value->bytes) /* of a constant 0 the compiler makes an atomic OR, which 5.10 does not know */
+		__sync_fetch_and_add(&sum->bytes, value->bytes);
 }
 
 RT_INLINE void drop_add_unattributed(__u32 which, const struct drop_value *value)

@@ -43,8 +43,11 @@ const HARMLESS_PLACES = new Set([
   'packet_rcv', // from here on: a capture socket's copy
   'tpacket_rcv',
 ]);
-/** Places that, without giving a reason, free what was heeded: packets a connection in TIME_WAIT answers, late FINs first of all. */
-const HEEDED_PLACES = new Set(['tcp_v4_rcv', 'tcp_v6_rcv']);
+/**
+ * Places that, without giving a reason, free what was heeded: packets to a connection in TIME_WAIT, late FINs first of all;
+ * ICMPv6 errors and neighbour discovery (up to 6.1).
+ */
+const HEEDED_PLACES = new Set(['tcp_v4_rcv', 'tcp_v6_rcv', 'icmpv6_rcv']);
 /** Harmless like the places above, but only where the packet belongs to no device, socket or route: a qdisc frees its drops there as well. */
 const HARMLESS_IF_DETACHED = new Set(['kfree_skb_list', 'kfree_skb_list_reason']);
 

@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ip6_rcv_core: 'IP_INHDR',
   ip_rcv_finish_core: 'IP_RPFILTER',
   icmp_rcv: 'ICMP_CSUM',
+  icmpv6_rcv: 'NOT_SPECIFIED', // errors and neighbour discovery that were heeded
   tcp_add_backlog: 'SOCKET_BACKLOG',
   ip_protocol_deliver_rcu: 'IP_NOPROTO',
   ip6_protocol_deliver_rcu: 'IP_NOPROTO',

@@ -12,7 +12,12 @@ export default definePlugin({
   platforms: ['linux'],
   needs: { capabilities: ['BPF', 'PERFMON', 'NET_ADMIN'], kernel: '5.10', btf: true },
   config: z.strictObject({
-    intervalMs: z.int().min(100).max(60_000).default(1000).describe('Milliseconds between two readings of the counters.'),
+    intervalMs: z
+      .int()
+      .min(100)
+      .max(60_000)
+      .default(1000)
+      .describe('Milliseconds between two readings of the counters.'),
   }),
   metrics: {
     forward_count: { kind: 'counter', help: 'Packets that crossed the uplinks, by direction.', labels: ['direction'] },
