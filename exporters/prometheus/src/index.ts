@@ -24,6 +24,7 @@ export default defineExporter({
       onError: (error) => ctx.log.error('metrics could not be served', { error }),
     });
     ctx.use(server);
+    ctx.serves(`${server.url}/metrics`);
     ctx.log.info('serving metrics', { url: `${server.url}/metrics` });
   },
 });

@@ -15,6 +15,8 @@ export interface ComponentHealth {
   readonly state: ComponentState;
   /** Why it is degraded or failed: code and message. */
   readonly causes: readonly { readonly code: string; readonly message: string }[];
+  /** Where it can be reached, as it said itself. */
+  readonly serves?: readonly string[];
 }
 
 export interface Health {
@@ -32,6 +34,8 @@ export interface ExporterContext<C> extends Scope {
   /** Text of a label id in a flow record (drop reason, drop location). */
   labelText(id: number): string;
   health(): Health;
+  /** Says under which URL this exporter can be reached; shown with its state. */
+  serves(url: string): void;
 }
 
 /** What a push exporter gives the host, which supplies interval, bounded queue, batching, retry and timeout. A pull exporter returns nothing. */

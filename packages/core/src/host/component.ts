@@ -23,6 +23,8 @@ export interface Run {
   readonly guard: Guard;
   /** A cause of degradation that may pass: under `key` until called with undefined. */
   condition(key: string, cause: RetinaError | undefined): void;
+  /** A URL under which the component can be reached in this run. */
+  serves(url: string): void;
 }
 
 /** What is particular to a plugin or exporter; the runner below is the same for both. */
@@ -60,6 +62,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   private readonly log: Logger;
   private readonly events: ComponentEvents;
   private causes: RetinaError[] = [];
+  private urls: string[] = [];
   private readonly conditions = new Map<string, RetinaError>();
   private scope: HostScope | undefined;
   private attempts = 0;
@@ -92,6 +95,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
       name: this.name,
       state: this.state,
       causes: all.map(({ code, message }) => ({ code, message })),
+      ...(this.urls.length > 0 && { serves: [...this.urls] }),
     };
   }
 
@@ -134,6 +138,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   private async attempt(): Promise<void> {
     if (this.stopped) return;
     this.causes = [];
+    this.urls = [];
     this.conditions.clear();
     this.enter('starting');
     const condition = (key: string, cause: RetinaError | undefined) => {
@@ -162,7 +167,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     });
     this.scope = scope;
     try {
-      await this.withDeadline(scope, this.steps.setup(this.definition!, { scope, guard, condition }));
+      await this.withDeadline(scope, this.steps.setup(this.definition!, { scope, guard, condition, serves: (url) => void this.urls.push(url) }));
     } catch (error) {
       await scope.end(this.limits.releaseMs);
       if (this.stopped) return;

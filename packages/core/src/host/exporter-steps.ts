@@ -31,7 +31,7 @@ export function exporterSteps(
     load,
     validate: (exporter) => void parseOptions(name, exporter.config, config),
     probe: () => [],
-    async setup(exporter, { scope, condition }) {
+    async setup(exporter, { scope, condition, serves }) {
       const sink = await exporter.setup({
         signal: scope.signal,
         log: scope.log,
@@ -44,6 +44,7 @@ export function exporterSteps(
         endpoints,
         labelText: (id) => store.labels.text(id),
         health: () => services.health(),
+        serves,
       });
       if (!sink || scope.ended) return;
       const driver = new PushDriver(sink, store, limits, scope.log, {
