@@ -9,3 +9,4 @@ export * from './metrics.ts';
 export * from './plugin.ts';
 export * from './scope.ts';
 export * from './taps.ts';
+export * from './manifest.ts';
