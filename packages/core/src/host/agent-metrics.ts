@@ -151,8 +151,8 @@ export class AgentMetrics implements Disposable {
     this.utilization = now;
     const { user, system } = process.cpuUsage();
     of.process_cpu_seconds_total.set((user + system) / 1e6);
-    const { heapTotal, heapUsed } = process.memoryUsage();
-    of.process_resident_memory_bytes.set(process.memoryUsage.rss());
+    const { rss, heapTotal, heapUsed } = process.memoryUsage();
+    of.process_resident_memory_bytes.set(rss);
     of.nodejs_heap_size_total_bytes.set(heapTotal);
     of.nodejs_heap_size_used_bytes.set(heapUsed);
     of.process_virtual_memory_bytes.set(virtualMemory());
