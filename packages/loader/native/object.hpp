@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "descriptor.hpp"
+
 namespace retina {
 
 struct ProgramInfo {
@@ -48,7 +50,7 @@ struct LoadSettings {
   std::map<std::string, int64_t> constants{};
   std::map<std::string, uint32_t> max_entries{};
   std::vector<std::string> skip_programs{};
-  std::map<std::string, int> reuse_maps{};  // name -> descriptor, borrowed
+  std::map<std::string, std::shared_ptr<Descriptor>> reuse_maps{};
 };
 
 /** Programs and maps in the kernel. They live as long as somebody holds this; every accessor is safe from any thread. */

@@ -44,6 +44,8 @@ class SourceHost {
   virtual void unwatch(int fd) = 0;
   /** Source::begin() every `ms` milliseconds from now on, on a grid common to all sources so that barriers are shared; 0 stops. */
   virtual void every(uint32_t ms) = 0;
+  /** Source::begin() once, in `ms` milliseconds, besides the timer. */
+  virtual void once(uint32_t ms) = 0;
   /** Source::begin() once more, in the next turn of the loop, whatever the timer says. */
   virtual void soon() = 0;
   /** The slab to write to: the same one until it is submitted. nullptr: JavaScript has them all; return, slab_free() follows. */

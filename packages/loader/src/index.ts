@@ -1,1 +1,33 @@
+import { native } from './native.ts';
+import type { BpfMap, LoaderApi } from './types.ts';
+
 export type * from './types.ts';
+export { kernelFeatures, kernelSymbol, readKernelSymbols } from './kernel.ts';
+export { openObject } from './object.ts';
+export {
+  addresses,
+  addressesIn,
+  defaultRouteInterfaces,
+  interfaces,
+  namedNamespaces,
+  ownNetns,
+  watchNetwork,
+} from './network.ts';
+
+/** A map of no object, such as the arrays of the tap chain. The caller disposes of it. */
+export function createMap(spec: Parameters<LoaderApi['createMap']>[0]): BpfMap {
+  return native().createMap(spec);
+}
+
+/**
+ * Removes clsact filters whose process has ended, on every interface of this network namespace; ours are recognised by
+ * handle, priority and a name that holds the process. Never deletes a qdisc. Returns how many were removed.
+ */
+export function removeStaleFilters(): Promise<number> {
+  return native().removeStaleFilters();
+}
+
+/** Resolves when everything disposed of so far has left the kernel: detaching waits for running programs, off the event loop. */
+export function settled(): Promise<void> {
+  return native().settled();
+}

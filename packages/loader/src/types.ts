@@ -1,4 +1,4 @@
-import type { BpfHandle, BpfOptions, FlowBatch, FlowSource, FlowSourceOptions } from '@retina/sdk';
+import type { BpfHandle, BpfOptions, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
 
 /** One program of an object file, before or after loading. */
 export interface ProgramInfo {
@@ -22,7 +22,7 @@ export interface ConstantInfo {
   readonly value: bigint;
 }
 
-/** A parsed object file. Needs no privileges; may be edited until it is loaded. */
+/** A parsed object file. Needs no privileges; may be loaded any number of times, with other settings each time. */
 export interface ObjectSpec extends Disposable {
   readonly programs: readonly ProgramInfo[];
   readonly maps: readonly MapInfo[];
@@ -36,12 +36,37 @@ export interface LoadOptions extends BpfOptions {
   readonly reuseMaps?: Readonly<Record<string, BpfMap>>;
 }
 
+export interface TestRunOptions {
+  /** Times to run; `nanos` is the mean. Default 1. */
+  readonly repeat?: number;
+  /** Interface the packet belongs to; the loopback device when left out. */
+  readonly ifindex?: number;
+  /** For packets that stand for several: how many, and the payload of each but the last. */
+  readonly gsoSegments?: number;
+  readonly gsoSize?: number;
+  readonly mark?: number;
+}
+
+export interface TestRunResult {
+  /** What the program returned, as a signed number. */
+  readonly retval: number;
+  readonly nanos: number;
+  /** The packet afterwards. */
+  readonly data: Uint8Array;
+}
+
+/** A stream or table that is read. Disposing of it ends it; no batch arrives afterwards. */
+export interface RecordSource extends Disposable {
+  /** Hands over everything there is now, before it resolves. Rejects with RETINA_CLOSED when it is disposed of meanwhile. */
+  flush(): Promise<void>;
+}
+
 export interface BpfProgram {
   readonly name: string;
   readonly fd: number;
   readonly id: number;
   /** Runs the program once on `data` (BPF_PROG_TEST_RUN). Never on one that is attached. */
-  testRun(data: Uint8Array, options?: { readonly repeat?: number; readonly ifindex?: number }): { readonly retval: number; readonly nanos: number; readonly data: Uint8Array };
+  testRun(data: Uint8Array, options?: TestRunOptions): TestRunResult;
   /** Run count and run time in ns; zero unless kernel.bpf_stats_enabled. */
   stats(): { readonly runs: number; readonly nanos: number };
 }
@@ -74,6 +99,9 @@ export interface LoadedObject extends BpfHandle, Disposable {
   flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource;
   map(name: string): BpfMap;
   program(name: string): BpfProgram;
+  /** BpfHandle's, with `flush`. */
+  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource;
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource;
   /** Attaches a tc program to one hook of one interface, off the event loop. `auto`: tcx where the kernel has it, else clsact. */
   attachTap(program: string, ifindex: number, direction: 'ingress' | 'egress', mode?: 'auto' | 'tcx' | 'clsact'): Promise<TapLink>;
 }
@@ -152,4 +180,8 @@ export interface LoaderApi {
   removeStaleFilters(): Promise<number>;
   /** Symbol name that covers a kernel address from /proc/kallsyms; undefined without CAP_SYSLOG. */
   kernelSymbol(address: bigint): string | undefined;
+  /** Reads the symbols ahead, off the event loop (some 100 ms, about 5 MB). False when the kernel shows none. */
+  readKernelSymbols(): Promise<boolean>;
+  /** Resolves when everything disposed of so far has left the kernel. Detaching waits for running programs, off the event loop. */
+  settled(): Promise<void>;
 }

@@ -15,6 +15,7 @@ export const ERROR_CODES = {
   RETINA_VERIFIER_REJECTED: "The kernel's verifier refused a program; the whole log is attached.",
   RETINA_LOAD_FAILED: 'The kernel refused to create a map or load a program.',
   RETINA_ATTACH_FAILED: 'The kernel refused to attach a program.',
+  RETINA_RUN_FAILED: 'The kernel refused to run a program for a test.',
   RETINA_MAP_FAILED: 'An operation on a BPF map failed.',
   RETINA_NETLINK_FAILED: 'A netlink request or subscription failed.',
   RETINA_CLOSED: 'The object was used after it was closed.',

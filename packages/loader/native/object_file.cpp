@@ -1,0 +1,131 @@
+// Reading a BPF object file: no privileges, nothing reaches the kernel.
+#include <bpf/btf.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+
+#include "failure.hpp"
+#include "libbpf_log.hpp"
+#include "object.hpp"
+#include "object_image.hpp"
+
+namespace retina {
+
+static Failure invalid(const std::string& path, std::string found) {
+  return Failure("RETINA_OBJECT_INVALID", "'" + path + "' is no BPF object that can be opened",
+                 {.found = std::move(found),
+                  .needed = "an ELF object compiled by clang -target bpf, with type information",
+                  .next = "build the plugin's objects again and check the path"});
+}
+
+static std::string machine_name(uint16_t machine) {
+  switch (machine) {
+    case EM_X86_64: return "an ELF file for x86-64";
+    case EM_AARCH64: return "an ELF file for AArch64";
+    case EM_386: return "an ELF file for i386";
+    default: return "an ELF file for machine " + std::to_string(machine);
+  }
+}
+
+static std::vector<uint8_t> read_image(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw invalid(path, errno_text(errno));
+  std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (file.bad()) throw invalid(path, errno_text(errno ? errno : EIO));
+  if (bytes.empty()) throw invalid(path, "an empty file or a directory");
+  Elf64_Ehdr header{};
+  if (bytes.size() < sizeof(header)) throw invalid(path, "a file of " + std::to_string(bytes.size()) + " bytes");
+  memcpy(&header, bytes.data(), sizeof(header));
+  if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+    char start[32];
+    snprintf(start, sizeof(start), "%02x %02x %02x %02x", bytes[0], bytes[1], bytes[2], bytes[3]);
+    throw invalid(path, std::string("a file that starts with ") + start + ", which is no ELF file");
+  }
+  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_BPF) {
+    throw invalid(path, machine_name(header.e_machine));
+  }
+  return bytes;
+}
+
+bpf_object* open_image(const ObjectFile& file) {
+  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = file.name.c_str());
+  const char* btf = getenv("RETINA_BTF_PATH");
+  if (btf && *btf) options.btf_custom_path = btf;
+  LibbpfLog log;
+  bpf_object* object = bpf_object__open_mem(file.bytes.data(), file.bytes.size(), &options);
+  if (!object) {
+    const int error = errno;
+    const std::string line = log.last_line();
+    throw invalid(file.path, line.empty() ? errno_text(error) : line);
+  }
+  return object;
+}
+
+bpf_map* constants_map(bpf_object* object, const std::string& section) {
+  bpf_map* map;
+  bpf_object__for_each_map(map, object) {
+    if (bpf_map__is_internal(map) && std::string(bpf_map__name(map)).ends_with(section)) return map;
+  }
+  return nullptr;
+}
+
+std::vector<ConstantPlace> constant_places(const bpf_object* object) {
+  std::vector<ConstantPlace> places;
+  const btf* types = bpf_object__btf(object);
+  if (!types) return places;
+  const uint32_t count = btf__type_cnt(types);
+  for (uint32_t id = 1; id < count; id++) {
+    const btf_type* section = btf__type_by_id(types, id);
+    if (!btf_is_datasec(section)) continue;
+    const std::string section_name = btf__name_by_offset(types, section->name_off);
+    if (!section_name.starts_with(".rodata")) continue;
+    const btf_var_secinfo* entries = btf_var_secinfos(section);
+    for (uint16_t i = 0; i < btf_vlen(section); i++) {
+      const btf_type* variable = btf__type_by_id(types, entries[i].type);
+      const uint32_t size = entries[i].size;
+      if (!btf_is_var(variable) || btf_var(variable)->linkage == BTF_VAR_STATIC) continue;
+      if (size != 1 && size != 2 && size != 4 && size != 8) continue;
+      places.push_back({btf__name_by_offset(types, variable->name_off), section_name, entries[i].offset, size});
+    }
+  }
+  return places;
+}
+
+std::shared_ptr<const ObjectFile> open_object_file(const std::string& path) {
+  auto file = std::make_shared<ObjectFile>();
+  file->path = path;
+  const size_t slash = path.rfind('/');
+  const std::string base = slash == std::string::npos ? path : path.substr(slash + 1);
+  file->name = base.substr(0, base.find('.'));
+  if (file->name.empty()) file->name = "object";
+  file->bytes = read_image(path);
+
+  std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(open_image(*file), &bpf_object__close);
+  bpf_program* program;
+  bpf_object__for_each_program(program, object.get()) {
+    file->programs.push_back({bpf_program__name(program), bpf_program__section_name(program)});
+  }
+  bpf_map* map;
+  bpf_object__for_each_map(map, object.get()) {
+    if (bpf_map__is_internal(map)) continue;
+    file->maps.push_back({bpf_map__name(map), static_cast<uint32_t>(bpf_map__type(map)), bpf_map__key_size(map),
+                          bpf_map__value_size(map), bpf_map__max_entries(map), -1});
+  }
+  for (const auto& place : constant_places(object.get())) {
+    bpf_map* values = constants_map(object.get(), place.section);
+    size_t size = 0;
+    const auto* bytes = values ? static_cast<const uint8_t*>(bpf_map__initial_value(values, &size)) : nullptr;
+    if (!bytes || place.offset + place.size > size) continue;
+    ConstantInfo constant{place.name, place.size, 0};
+    memcpy(&constant.value, bytes + place.offset, place.size);
+    file->constants.push_back(constant);
+  }
+  return file;
+}
+
+}  // namespace retina

@@ -1,0 +1,85 @@
+import { FLOW_STRIDE, FlowBatch, recordBatch } from '@retina/sdk';
+import type { FlowSourceOptions, FlowSourceStats, Layout, RecordBatch } from '@retina/sdk';
+import type { NativeObject, NativeSource, OnBatch } from './native.ts';
+import type { LoadedFlowSource, RecordSource } from './types.ts';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** One batch object per slab, made once and re-pointed, so that readers stay monomorphic and nothing is allocated per batch. */
+function recordSource<L extends Layout>(
+  layout: L,
+  open: (onBatch: OnBatch) => NativeSource,
+  handle: (batch: RecordBatch<L>) => void,
+): RecordSource {
+  const source = open((slab, rows, lost) => {
+    const batch = slab < 0 ? nothing : batches[slab]!;
+    batch.length = rows;
+    batch.lost = lost;
+    handle(batch);
+  });
+  const nothing = recordBatch(layout, new Uint8Array(0), 0) as Writable<RecordBatch<L>>;
+  const batches = source.slabs.map((buffer) => recordBatch(layout, new Uint8Array(buffer), 0) as Writable<RecordBatch<L>>);
+  return { flush: () => source.flush(), [Symbol.dispose]: () => source.close() };
+}
+
+/** See BpfHandle.stream. */
+export function openStream<L extends Layout>(
+  object: NativeObject,
+  map: string,
+  layout: L,
+  handle: (batch: RecordBatch<L>) => void,
+): RecordSource {
+  return recordSource(layout, (onBatch) => object.openStream(map, layout.stride, onBatch), handle);
+}
+
+/** See BpfHandle.table. */
+export function openTable<L extends Layout>(
+  object: NativeObject,
+  map: string,
+  layout: L,
+  ms: number,
+  handle: (batch: RecordBatch<L>) => void,
+): RecordSource {
+  return recordSource(layout, (onBatch) => object.openTable(map, layout.stride, ms, onBatch), handle);
+}
+
+const ROLES = { endpoint: 0, uplink: 1, extra: 2 } as const;
+
+/** struct FlowInterface of native/flows/flow_source.hpp. */
+function interfaceMessage(ifindex: number, role: number, netns: number, gone: number): Uint8Array {
+  return new Uint8Array(Uint32Array.of(ifindex, role, netns, gone).buffer);
+}
+
+/** See BpfHandle.flows. */
+export function openFlows(object: NativeObject, options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource {
+  const source = object.openFlows(options, (slab, rows) => {
+    if (slab < 0) return;
+    const batch = batches[slab]!;
+    batch.length = rows;
+    handle(batch);
+  });
+  const batches = source.slabs.map((buffer) => {
+    const whole = Math.floor(buffer.byteLength / FLOW_STRIDE) * FLOW_STRIDE;
+    return new FlowBatch(new Uint8Array(buffer, 0, whole), 0);
+  });
+  return {
+    stats: () => source.stats() as FlowSourceStats,
+    flush: () => source.flush(),
+    annotate(from, to, ports, protocol, rttMicros, retransmits) {
+      // struct FlowAnnotation of native/source.hpp.
+      const message = new Uint8Array(48);
+      const view = new DataView(message.buffer);
+      message.set(from.subarray(0, 16), 0);
+      message.set(to.subarray(0, 16), 16);
+      view.setUint16(32, ports[0], true);
+      view.setUint16(34, ports[1], true);
+      view.setUint8(36, protocol);
+      view.setUint32(40, rttMicros, true);
+      view.setUint32(44, retransmits, true);
+      source.send(message);
+    },
+    setInterface: (ifindex, role, netns) => source.send(interfaceMessage(ifindex, ROLES[role], netns, 0)),
+    removeInterface: (ifindex) => source.send(interfaceMessage(ifindex, 0, 0, 1)),
+    [Symbol.dispose]: () => source.close(),
+  };
+}
