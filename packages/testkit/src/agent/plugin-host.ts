@@ -1,0 +1,122 @@
+import { fileURLToPath } from 'node:url';
+import type { FlowJson } from '@retina/core';
+import type { Health, Tap } from '@retina/sdk';
+import type { Namespace } from '../world/namespace.ts';
+import type { Running } from '../world/run.ts';
+import { MetricText } from './metric-text.ts';
+
+export interface PluginHostOptions {
+  /** Where it runs: its taps are the interfaces there. */
+  readonly in: Namespace;
+  /** Plugins by module, each with its options, in the order in which they stand on the taps. */
+  readonly plugins: readonly (readonly [module: URL, options?: Readonly<Record<string, unknown>>])[];
+  /** More of the configuration: `taps`, `metricsConfiguration`, … */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
+/** The child: a host and nothing else; it answers a line with a line, and ends when its input does. */
+const CHILD = `
+import { createInterface } from 'node:readline';
+import { flowJson, Host, loadConfig } from '@retina/core';
+const host = await Host.start(loadConfig({ text: process.argv[1], environment: {} }).config);
+let flows = [];
+const names = { endpoint: (id) => host.endpoints.byId(id), label: (id) => host.labelText(id) };
+host.flows.addSink('test', (batch) => {
+  for (let row = 0; row < batch.length; row++) flows.push(flowJson(batch, row, names));
+});
+const text = () => {
+  const lines = [];
+  for (const family of host.metrics.families()) {
+    if (family.kind === 'histogram') continue;
+    for (let i = 0; i < family.size; i++) {
+      if (!family.live(i)) continue;
+      const labels = family.labels.map((name, j) => name + '=' + JSON.stringify(family.label(i, j)));
+      lines.push(family.name + '{' + labels.join(',') + '} ' + family.value(i));
+    }
+  }
+  return lines.join('\\n');
+};
+const answers = {
+  metrics: text,
+  flows: () => flows.splice(0),
+  taps: () => host.tapList(),
+  health: () => host.health(),
+};
+console.log('ready');
+for await (const line of createInterface(process.stdin)) {
+  const [id, question] = line.split(' ');
+  console.log(id + ' ' + JSON.stringify(answers[question]()));
+}
+await host.stop();
+process.exit();`;
+
+/** A host with some plugins in a network namespace, and nothing else of an agent: for kernel tests of plugins. Needs root. */
+export class PluginHost implements AsyncDisposable {
+  readonly running: Running;
+  private asked = 0;
+
+  private constructor(running: Running) {
+    this.running = running;
+  }
+
+  /** Returns once every plugin has started. Throws, with what it logged, if one has not. */
+  static async start(options: PluginHostOptions): Promise<PluginHost> {
+    const plugins = Object.fromEntries(options.plugins.map(([module, own]) => [fileURLToPath(module), own ?? {}]));
+    const config = JSON.stringify({ ...options.config, plugins, exporters: {} });
+    const conditions = process.execArgv.filter((arg) => arg.startsWith('--conditions='));
+    // the child's imports are resolved from its working directory
+    const running = options.in.spawn('env', [
+      '-C',
+      fileURLToPath(new URL('.', import.meta.url)),
+      process.execPath,
+      ...conditions,
+      '--input-type=module',
+      '-e',
+      CHILD,
+      config,
+    ]);
+    const host = new PluginHost(running);
+    try {
+      await running.output(/^ready$/m);
+      const { components } = await host.health();
+      const bad = components.filter(({ state }) => state !== 'running');
+      if (bad.length) throw new Error(`Expected plugins to run but found ${JSON.stringify(bad)}:\n${running.stderr}`);
+    } catch (error) {
+      await host[Symbol.asyncDispose]();
+      throw error;
+    }
+    return host;
+  }
+
+  async metrics(): Promise<MetricText> {
+    return new MetricText((await this.ask('metrics')) as string);
+  }
+
+  /** Flow records since the last call. */
+  async flows(): Promise<readonly FlowJson[]> {
+    return (await this.ask('flows')) as FlowJson[];
+  }
+
+  async taps(): Promise<readonly Tap[]> {
+    return (await this.ask('taps')) as Tap[];
+  }
+
+  async health(): Promise<Health> {
+    return (await this.ask('health')) as Health;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.running.process.stdin?.end();
+    const late = setTimeout(() => this.running.kill('SIGKILL'), 6000);
+    await this.running.ended;
+    clearTimeout(late);
+  }
+
+  private async ask(question: string): Promise<unknown> {
+    const id = `#${++this.asked}`;
+    this.running.stdout = '';
+    this.running.process.stdin?.write(`${id} ${question}\n`);
+    const [, answer] = await this.running.output(new RegExp(`^${id} (.*)$`, 'm'));
+    return JSON.parse(answer!) as unknown;
+  }
+}
