@@ -18,7 +18,7 @@ struct Options {
   uint32_t interval_ms = 1000;
   uint32_t drain_ms = 50;
   uint32_t max_flows = 262144;
-  Timeouts timeouts;
+  Timeouts timeouts{};
 };
 
 /** FlowSourceStats of the SDK. Totals since start, but for the gauges. */
