@@ -125,6 +125,12 @@ export class MetricStore implements MetricReader {
     });
   }
 
+  /** One family by its full name, as it stands: without running collectors first. */
+  family(name: string): MetricFamily | undefined {
+    const instrument = this.registered.get(name)?.instrument;
+    return instrument && ('series' in instrument ? instrument.series : instrument);
+  }
+
   *families(): Generator<MetricFamily> {
     for (const collect of this.collectors) collect();
     this.collectOwn();
