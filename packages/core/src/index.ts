@@ -20,3 +20,6 @@ export { LabelDomain, LabelTable, OVERFLOW_LABEL, UNKNOWN_LABEL } from './metric
 export type { PodMetricsConfig } from './metrics/pod-options.ts';
 export { MetricStore, type MetricStoreOptions, type OpenMetrics } from './metrics/store.ts';
 export { Host } from './host/host.ts';
+export { ConfigWatcher, type WatchOptions } from './config/watch.ts';
+export { doctor, type DoctorComponent, type DoctorOptions, type DoctorReport, type Finding } from './manifest/doctor.ts';
+export { findManifest } from './manifest/find.ts';

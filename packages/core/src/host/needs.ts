@@ -11,6 +11,11 @@ export function neededCapabilities(needs: Needs, kernel: KernelFeatures): readon
   return [...new Set([...needs.capabilities, ...extra])];
 }
 
+/** Whether the process has a capability, or one that includes it. */
+export function hasCapability(kernel: KernelFeatures, capability: string): boolean {
+  return [capability, IMPLIED[capability] ?? capability].some((one) => kernel.capabilities.includes(one));
+}
+
 /** What stands between a component and this node, each with the way to mend it; empty if it can run. */
 export function unmet(
   name: string,
@@ -48,9 +53,7 @@ export function unmet(
       }),
     );
   }
-  const missing = neededCapabilities(needs, kernel).filter(
-    (cap) => !kernel.capabilities.includes(cap) && !kernel.capabilities.includes(IMPLIED[cap] ?? cap),
-  );
+  const missing = neededCapabilities(needs, kernel).filter((cap) => !hasCapability(kernel, cap));
   if (missing.length) {
     const caps = missing.map((cap) => `CAP_${cap}`).join(', ');
     problems.push(

@@ -33,7 +33,7 @@ export async function resolve(kind: Kind, name: string, options: ResolveOptions)
 export async function resolve(kind: Kind, name: string, options: ResolveOptions): Promise<Plugin | Exporter> {
   const given = options.components?.[name];
   if (given) return check(kind, name, given);
-  const specifier = BUILT_IN[kind].includes(name) ? `@retina/${kind}-${name}` : name;
+  const specifier = specifierOf(kind, name);
   const file = locate(specifier, options.from);
   if (!file) throw notFound(kind, name, specifier, options);
   let module: { default?: unknown };
@@ -47,6 +47,11 @@ export async function resolve(kind: Kind, name: string, options: ResolveOptions)
     });
   }
   return check(kind, name, module.default, file);
+}
+
+/** What a name in the configuration is imported as. */
+export function specifierOf(kind: Kind, name: string): string {
+  return BUILT_IN[kind].includes(name) ? `@retina/${kind}-${name}` : name;
 }
 
 /** The file behind a path or package name; undefined if there is none. */
