@@ -41,7 +41,9 @@ export class ConfigWatcher implements Disposable {
       this.watcher = watch(path.dirname(options.file), { persistent: false }, () => this.look());
       this.watcher.on('error', () => this.watcher?.close());
     } catch (error) {
-      options.log.debug('the folder of the configuration cannot be watched; it is read now and then', { error: String(error) });
+      options.log.debug('the folder of the configuration cannot be watched; it is read now and then', {
+        error: String(error),
+      });
     }
   }
 

@@ -167,7 +167,10 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     });
     this.scope = scope;
     try {
-      await this.withDeadline(scope, this.steps.setup(this.definition!, { scope, guard, condition, serves: (url) => void this.urls.push(url) }));
+      await this.withDeadline(
+        scope,
+        this.steps.setup(this.definition!, { scope, guard, condition, serves: (url) => void this.urls.push(url) }),
+      );
     } catch (error) {
       await scope.end(this.limits.releaseMs);
       if (this.stopped) return;
