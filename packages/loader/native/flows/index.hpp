@@ -35,7 +35,7 @@ class Index {
 
   /** False when it would have to grow and there is no memory. The slot must not be in it. */
   bool insert(uint64_t hash, uint32_t slot) {
-    if ((size_ + 1) * 4 > (uint64_t{mask_} + 1) * 3 && !resize((mask_ + 1) * 2)) return false;
+    if ((uint64_t{size_} + 1) * 16 > (uint64_t{mask_} + 1) * 13 && !resize((mask_ + 1) * 2)) return false;
     place({tag(hash), slot});
     size_++;
     return true;

@@ -31,18 +31,22 @@ struct Key {
   uint8_t bits;
   uint16_t unused;
 
-  bool operator==(const Key& other) const {
-    const Words a(*this), b(other);
-    return ((a.word[0] ^ b.word[0]) | (a.word[1] ^ b.word[1]) | (a.word[2] ^ b.word[2]) | (a.word[3] ^ b.word[3]) |
-            (a.word[4] ^ b.word[4]) | (a.rest ^ b.rest)) == 0;
+  /** Source (0, 1), destination (2, 3), ports and interface (4). Each is loaded by itself: a copy of the whole would stall. */
+  uint64_t word(int at) const {
+    uint64_t out;
+    std::memcpy(&out, reinterpret_cast<const uint8_t*>(this) + at * 8, 8);
+    return out;
+  }
+  uint32_t rest() const {
+    uint32_t out;
+    std::memcpy(&out, &protocol, 4);
+    return out;
   }
 
-  /** Source (0, 1), destination (2, 3), ports and interface (4), and the rest. */
-  struct Words {
-    explicit Words(const Key& key) { std::memcpy(this, &key, 44); }
-    uint64_t word[5];
-    uint32_t rest;
-  };
+  bool operator==(const Key& other) const {
+    return ((word(0) ^ other.word(0)) | (word(1) ^ other.word(1)) | (word(2) ^ other.word(2)) | (word(3) ^ other.word(3)) |
+            (word(4) ^ other.word(4)) | (rest() ^ other.rest())) == 0;
+  }
 };
 static_assert(sizeof(Key) == 44);
 
@@ -82,17 +86,16 @@ class Hasher {
   explicit Hasher(const uint64_t (&secrets)[4]) { std::memcpy(secrets_, secrets, sizeof secrets_); }
 
   uint64_t operator()(const Key& key) const {
-    const Key::Words w(key);
     uint64_t h;
     if (key.bits & kIpV6) {
-      h = fold(w.word[0] ^ secrets_[0], w.word[1] ^ secrets_[1]);
-      h = fold(h ^ w.word[2] ^ secrets_[2], w.word[3] ^ secrets_[3]);
-      h = fold(h ^ secrets_[0], w.word[4] ^ secrets_[1]);
+      h = fold(key.word(0) ^ secrets_[0], key.word(1) ^ secrets_[1]);
+      h = fold(h ^ key.word(2) ^ secrets_[2], key.word(3) ^ secrets_[3]);
+      h = fold(h ^ secrets_[0], key.word(4) ^ secrets_[1]);
     } else {
-      const uint64_t addresses = (w.word[1] >> 32) | (w.word[3] & 0xffffffff00000000ull);
-      h = fold(addresses ^ secrets_[0], w.word[4] ^ secrets_[1]);
+      const uint64_t addresses = (key.word(1) >> 32) | (key.word(3) & 0xffffffff00000000ull);
+      h = fold(addresses ^ secrets_[0], key.word(4) ^ secrets_[1]);
     }
-    return fold(h ^ secrets_[2], w.rest ^ secrets_[3]);
+    return fold(h ^ secrets_[2], key.rest() ^ secrets_[3]);
   }
 
   /** The same for both directions and at every tap: says whether two taps see one connection. Never 0. */

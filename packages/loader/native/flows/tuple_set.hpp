@@ -14,7 +14,7 @@ class TupleSet {
 
   /** True if it was not in the set before. Without memory to grow: false. */
   bool insert(uint64_t item) {
-    if ((size_ + 1) * 4 > (mask_ + 1) * 3 && !resize((mask_ + 1) * 2)) return false;
+    if ((size_ + 1) * 16 > (mask_ + 1) * 13 && !resize((mask_ + 1) * 2)) return false;
     uint64_t at = item & mask_;
     for (; items_[at] != 0; at = (at + 1) & mask_) {
       if (items_[at] == item) return false;
