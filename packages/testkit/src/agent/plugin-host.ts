@@ -116,7 +116,7 @@ export class PluginHost implements AsyncDisposable {
     const id = `#${++this.asked}`;
     this.running.stdout = '';
     this.running.process.stdin?.write(`${id} ${question}\n`);
-    const [, answer] = await this.running.output(new RegExp(`^${id} (.*)$`, 'm'));
+    const [, answer] = await this.running.output(new RegExp(`^${id} (.*)\n`, 'm'));
     return JSON.parse(answer!) as unknown;
   }
 }
