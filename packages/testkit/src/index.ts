@@ -1,4 +1,5 @@
 export * from './agent/index.ts';
+export * from './contract/index.ts';
 export * from './packets/index.ts';
 export * from './replay/index.ts';
 export * from './traffic/index.ts';

@@ -2,7 +2,7 @@ import {
   FLOW_STRIDE, FlowBatch, type FlowSourceOptions, type FlowSourceStats, type Layout, recordBatch,
   type RecordBatch, RetinaError,
 } from '@retina/sdk'; // prettier-ignore
-import type { BpfMap, BpfProgram, LoadedFlowSource, LoadedObject, TapLink } from '@retina/loader';
+import type { BpfMap, BpfProgram, LoadedFlowSource, LoadedObject, RecordSource, TapLink } from '@retina/loader';
 import type { RecordedBatch, RecordedObject } from './recording.ts';
 import { replayMap } from './replay-map.ts';
 
@@ -26,7 +26,8 @@ export class ReplayObject implements LoadedObject {
   private readonly listeners = new Set<Listener>();
   private readonly mapsByName = new Map<string, BpfMap>();
   private readonly lastCounters = new Map<string, Float64Array>();
-  private readonly held: Disposable;
+  /** What ends with the object. Tap links do not: the chain may have moved them to another one. */
+  private readonly held: Disposable[] = [];
   private readonly totals = { records: 0, packets: 0, bytes: 0 };
 
   constructor(recorded: RecordedObject, open: OpenResources) {
@@ -35,7 +36,7 @@ export class ReplayObject implements LoadedObject {
     this.programs = recorded.programs.map(({ name }) => name);
     this.maps = recorded.maps.map(({ name }) => name);
     this.open = open;
-    this.held = this.hold(`object ${recorded.file}`);
+    this.hold(`object ${recorded.file}`);
   }
 
   /** Sources the plugin listens to now. */
@@ -72,13 +73,13 @@ export class ReplayObject implements LoadedObject {
     return this.hold(`program ${program} of ${this.file}`);
   }
 
-  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable {
+  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource {
     return this.listen('stream', map, layout, (bytes, records, lost) =>
       handle(recordBatch(layout, bytes, records, lost)),
     );
   }
 
-  table<L extends Layout>(map: string, layout: L, _ms: number, handle: (batch: RecordBatch<L>) => void): Disposable {
+  table<L extends Layout>(map: string, layout: L, _ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource {
     return this.listen('table', map, layout, (bytes, records, lost) =>
       handle(recordBatch(layout, bytes, records, lost)),
     );
@@ -154,14 +155,15 @@ export class ReplayObject implements LoadedObject {
 
   attachTap(program: string, ifindex: number, direction: 'ingress' | 'egress'): Promise<TapLink> {
     this.program(program);
-    const held = this.hold(`tap ${program} on ${ifindex} ${direction}`);
-    const dispose = () => held[Symbol.dispose]();
+    const link = { what: `tap ${program} on ${ifindex} ${direction}` };
+    this.open.add(link);
+    const dispose = () => void this.open.delete(link);
     return Promise.resolve({ ifindex, direction, mode: 'tcx', update: () => undefined, [Symbol.dispose]: dispose });
   }
 
   [Symbol.dispose](): void {
     this.listeners.clear();
-    this.held[Symbol.dispose]();
+    for (const held of this.held) held[Symbol.dispose]();
   }
 
   private listen(
@@ -169,12 +171,13 @@ export class ReplayObject implements LoadedObject {
     map: string,
     layout: Layout | undefined,
     deliver: Listener['deliver'],
-  ): Disposable {
+  ): RecordSource {
     if (map && !this.maps.includes(map)) throw this.unknown('map', map);
     const listener: Listener = { source, map, layout, deliver };
     this.listeners.add(listener);
     const held = this.hold(`${source} ${map} of ${this.file}`);
     return {
+      flush: () => Promise.resolve(),
       [Symbol.dispose]: () => {
         this.listeners.delete(listener);
         held[Symbol.dispose]();
@@ -185,7 +188,9 @@ export class ReplayObject implements LoadedObject {
   private hold(what: string): Disposable {
     const resource = { what };
     this.open.add(resource);
-    return { [Symbol.dispose]: () => void this.open.delete(resource) };
+    const held = { [Symbol.dispose]: () => void this.open.delete(resource) };
+    this.held.push(held);
+    return held;
   }
 
   private unknown(kind: string, name: string): RetinaError {

@@ -95,6 +95,8 @@ export function replay(recording: Recording = NOTHING, options: ReplayOptions = 
     ownNetns: () => 1,
     removeStaleFilters: () => Promise.resolve(0),
     kernelSymbol: () => undefined,
+    readKernelSymbols: () => Promise.resolve(false),
+    settled: () => Promise.resolve(),
   };
 
   return {

@@ -72,7 +72,11 @@ export interface SendFramesOptions {
 }
 
 /** Sends given frames, at most 1024 of up to 2048 bytes, as they are. */
-export async function sendFrames(from: Namespace, frames: readonly Packet[], options: SendFramesOptions): Promise<Sent> {
+export async function sendFrames(
+  from: Namespace,
+  frames: readonly Packet[],
+  options: SendFramesOptions,
+): Promise<Sent> {
   const folder = mkdtempSync(join(tmpdir(), 'retina-frames-'));
   try {
     const file = join(folder, 'frames');

@@ -1,0 +1,7 @@
+export { exporterContract } from './exporter-contract.ts';
+export { type ExporterContractOptions, exporterRules } from './exporter-rules.ts';
+export { type KernelTraffic, runInKernel, someTraffic } from './kernel-run.ts';
+export type { KernelFindings, KernelTask } from './kernel-types.ts';
+export { kernelRule, pluginContract, type PluginSuiteOptions } from './plugin-contract.ts';
+export { type PluginContractOptions, pluginRules } from './plugin-rules.ts';
+export { ContractError, type Rule } from './rule.ts';

@@ -1,0 +1,51 @@
+// Runs inside a namespace: the plugin under a real host with the real loader. Says "running" when traffic may come, goes on
+// when a line arrives on standard input, and ends with its findings as a line of JSON.
+import { once } from 'node:events';
+import { Host } from '@retina/core';
+import type { LoaderApi } from '@retina/loader';
+import type { Plugin } from '@retina/sdk';
+import { descriptors } from '../agent/usage.ts';
+import { recorder } from '../replay/recorder.ts';
+import { writeRecording } from '../replay/recording.ts';
+import type { KernelFindings, KernelTask } from './kernel-types.ts';
+import { handlerErrors, impossibleValues, memoryLogger, startHost, stateOf } from './run-host.ts';
+
+const task = JSON.parse(process.argv[2]!) as KernelTask;
+const plugin = ((await import(task.module)) as { default: Plugin }).default;
+const loader = (await import('@retina/loader')) as unknown as LoaderApi;
+const recording = task.record === undefined ? undefined : recorder(loader);
+const logger = memoryLogger();
+
+const start = (): Promise<Host> =>
+  startHost({ plugins: [[plugin, task.options]], loader: recording?.loader ?? loader, logger });
+const stop = async (host: Host) => {
+  await host.stop();
+  await loader.settled();
+};
+
+loader.kernelFeatures(); // starts the native thread, which stays
+const warm = await Host.start((await startHost({ loader })).config, { loader, logger });
+await stop(warm);
+const before = descriptors();
+const host = await start();
+process.stdout.write('running\n');
+await once(process.stdin, 'data');
+const found = {
+  health: stateOf(host, 'plugin', plugin.name),
+  handlerErrors: handlerErrors(host),
+  impossible: impossibleValues(host),
+};
+await stop(host);
+const afterFirst = descriptors();
+if (recording && task.record !== undefined) writeRecording(task.record, recording.recording());
+for (let i = 0; i < task.restarts; i++) await stop(await start());
+const findings: KernelFindings = {
+  ...found,
+  before,
+  afterFirst,
+  afterLast: descriptors(),
+  batches: recording?.recording().batches.length ?? 0,
+  errors: logger.entries.filter(({ level }) => level === 'error').map(({ message, fields }) => `${message} ${JSON.stringify(fields)}`), // prettier-ignore
+};
+process.stdout.write(`${JSON.stringify(findings)}\n`);
+process.exit(0);
