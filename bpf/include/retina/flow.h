@@ -38,11 +38,6 @@ struct rt_unit {
 	__u64 bytes_word;
 };
 
-union rt_wide_addresses {
-	struct rt_unit unit;
-	__u64 word[4];
-};
-
 _Static_assert(sizeof(struct rt_unit) == RT_UNIT_BYTES && sizeof(struct rt_narrow) == RT_UNIT_BYTES, "one unit");
 _Static_assert(sizeof(struct rt_wide) == 2 * RT_UNIT_BYTES, "two units");
 
@@ -94,12 +89,11 @@ struct rt_flow_addition {
 	__u64 bytes;
 };
 
-/* The words of a record that never change: key and addresses, the latter zero in a narrow one. Flags are key as well. */
+/* The words of a record that never change. Flags are key as well. */
 struct rt_flow_words {
 	__u64 key[2];
-	__u64 address[4];
-	__u64 flags; /* already shifted */
-	bool wide;
+	__u64 address[4]; /* of a wide record only */
+	__u64 flags;      /* already shifted */
 };
 
 /* What the rare paths are given: the stack is too small for it. */
@@ -176,16 +170,17 @@ RT_INLINE void rt_flow_wake(__u32 used, __u32 cpu)
 		bpf_ringbuf_output(&rt_wake, &cpu, sizeof(cpu), BPF_RB_FORCE_WAKEUP);
 }
 
-RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words)
+RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide)
 {
 	__u64 hash = (words->key[0] ^ rt_hash_seed) * 0x9e3779b97f4a7c15ull;
-	if (words->wide) {
-		hash = (hash ^ words->address[0] ^ (hash >> 32)) * 0xbf58476d1ce4e5b9ull;
-		hash = (hash ^ words->address[1] ^ (hash >> 29)) * 0x94d049bb133111ebull;
-		hash = (hash ^ words->address[2] ^ (hash >> 32)) * 0xd6e8feb86659fd93ull;
-		hash = (hash ^ words->address[3] ^ (hash >> 29)) * 0x9e3779b97f4a7c15ull;
+	if (wide) {
+		/* two chains that the CPU multiplies side by side */
+		__u64 other = (words->address[1] ^ rt_hash_seed) * 0xbf58476d1ce4e5b9ull;
+		hash = (hash ^ (hash >> 32) ^ words->address[0]) * 0x94d049bb133111ebull;
+		other = (other ^ (other >> 32) ^ words->address[2]) * 0xd6e8feb86659fd93ull;
+		hash ^= (other ^ (other >> 29) ^ words->address[3]) * 0x9e3779b97f4a7c15ull;
 	}
-	return (hash ^ (hash >> 32) ^ words->key[1] ^ (words->flags >> 20)) * 0xff51afd7ed558ccdull;
+	return (hash ^ (hash >> 32) ^ words->key[1] ^ words->flags) * 0xff51afd7ed558ccdull;
 }
 
 /* A count about to overflow into its neighbours makes a new record: a reader may be gone for long. */
@@ -193,54 +188,69 @@ RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words)
 #define RT_COUNT_FLAGS_MASK (0x1ffull << RT_COUNT_FLAGS_SHIFT)
 #define RT_COUNT_LAST_MASK (0xffffull << RT_COUNT_LAST_SHIFT)
 
-/* Adds to the ring. False: no room, or no region for this CPU. */
-RT_INLINE bool rt_flow_ring(const struct rt_flow_words *words, __u64 stamp, __u64 packets, __u64 bytes)
-{
-	const __u32 units = rt_ring_units;
-	__u32 cpu = bpf_get_smp_processor_id();
+/* This CPU's part of the ring. */
+struct rt_flow_here {
 	struct rt_ring_head *line;
 	struct rt_flow_index *index;
-	union rt_wide_addresses *addresses;
+	__u64 stamp;
+	__u32 cpu;
+};
+
+RT_INLINE struct rt_flow_here rt_flow_prepare(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	return (struct rt_flow_here){
+		.cpu = cpu,
+		.line = rt_at(&rt_ring_head, cpu),
+		.index = rt_at(&rt_index, 0),
+		.stamp = bpf_jiffies64() & 0xffff,
+	};
+}
+
+/* Adds to the ring. False: no room, or no region for this CPU. */
+RT_INLINE bool rt_flow_ring(const struct rt_flow_here *here, const struct rt_flow_words *words, const bool wide,
+			    __u32 packets, __u32 bytes)
+{
+	const __u32 units = rt_ring_units;
+	struct rt_ring_head *line = here->line;
+	struct rt_flow_index *index = here->index;
+	__u32 cpu = here->cpu;
+	__u64 stamp = here->stamp;
+	__u64 hash = rt_flow_hash(words, wide);
+	struct rt_unit *addresses = NULL;
 	struct rt_unit *unit;
 	__u32 head, position, base, slot, used;
-	__u64 hash;
 	__u8 tag;
 
-	if (cpu >= rt_ring_cpus)
-		return false;
-	line = rt_at(&rt_ring_head, cpu);
-	index = rt_at(&rt_index, 0);
-	if (!line || !index)
+	if (RT_UNLIKELY(!line || !index || cpu >= rt_ring_cpus))
 		return false;
 	base = cpu * units;
-	hash = rt_flow_hash(words);
 	slot = hash >> 52;
 	tag = hash >> 44;
 	head = line->head;
 
-	if (index->tag[slot] == tag) {
-		position = index->position[slot];
-		if (head - position - 1 < head - RT_READ_ONCE(line->seal)) {
-			unit = rt_at(&rt_ring, base + (position & (units - 1)));
-			if (unit && unit->key[0] == words->key[0] && unit->key[1] == words->key[1] &&
-			    !((unit->packets_word ^ words->flags) & (RT_COUNT_FLAGS_MASK | RT_COUNT_FULL))) {
-				if (words->wide) {
-					addresses = rt_at(&rt_ring, base + ((position + 1) & (units - 1)));
-					if (!addresses || addresses->word[0] != words->address[0] ||
-					    addresses->word[1] != words->address[1] || addresses->word[2] != words->address[2] ||
-					    addresses->word[3] != words->address[3])
-						goto append;
-				}
-				unit->packets_word =
-					((unit->packets_word + packets) & ~RT_COUNT_LAST_MASK) | (stamp << RT_COUNT_LAST_SHIFT);
-				unit->bytes_word += bytes;
-				return true;
-			}
-		}
+	if (index->tag[slot] != tag)
+		goto append;
+	position = index->position[slot];
+	if (head - position - 1 >= head - RT_READ_ONCE(line->seal))
+		goto append;
+	unit = rt_at(&rt_ring, base + (position & (units - 1)));
+	if (!unit || unit->key[0] != words->key[0] || unit->key[1] != words->key[1] ||
+	    ((unit->packets_word ^ words->flags) & (RT_COUNT_FLAGS_MASK | RT_COUNT_FULL)))
+		goto append;
+	if (wide) {
+		addresses = rt_at(&rt_ring, base + ((position + 1) & (units - 1)));
+		if (!addresses || addresses->key[0] != words->address[0] || addresses->key[1] != words->address[1] ||
+		    addresses->packets_word != words->address[2] || addresses->bytes_word != words->address[3])
+			goto append;
 	}
+	unit->packets_word = ((unit->packets_word + packets) & ~RT_COUNT_LAST_MASK) | (stamp << RT_COUNT_LAST_SHIFT);
+	unit->bytes_word += bytes;
+	return true;
+
 append:
 	used = head - RT_READ_ONCE(line->tail);
-	if (words->wide) {
+	if (wide) {
 		if (RT_UNLIKELY(used + 2 >= units)) /* one unit may be padding */
 			return false;
 		if (RT_UNLIKELY((head & (units - 1)) == units - 1)) {
@@ -254,10 +264,10 @@ append:
 		addresses = rt_at(&rt_ring, base + ((head + 1) & (units - 1)));
 		if (!addresses)
 			return false;
-		addresses->word[0] = words->address[0];
-		addresses->word[1] = words->address[1];
-		addresses->word[2] = words->address[2];
-		addresses->word[3] = words->address[3];
+		addresses->key[0] = words->address[0];
+		addresses->key[1] = words->address[1];
+		addresses->packets_word = words->address[2];
+		addresses->bytes_word = words->address[3];
 	} else if (RT_UNLIKELY(used >= units)) {
 		return false;
 	}
@@ -270,102 +280,132 @@ append:
 	unit->bytes_word = (stamp << RT_COUNT_FIRST_SHIFT) | bytes;
 	index->tag[slot] = tag;
 	index->position[slot] = head;
-	RT_WRITE_ONCE(line->head, head + 1 + words->wide);
+	RT_WRITE_ONCE(line->head, head + (wide ? 2 : 1));
 	rt_flow_wake(used, cpu);
 	return true;
 }
 
-/* Adds `packets` of `bytes` together to the flow of the packet, as far as it carries these TCP flags. `words` is room to work in. */
-RT_INLINE void rt_flow_record(struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
-			      __u32 packets, __u64 bytes)
+RT_INLINE __u32 rt_flow_meta(const struct rt_packet *packet, __u32 egress)
 {
-	const bool unknown = packet->fragment == RT_FRAGMENT_UNKNOWN;
-	__u32 meta = ((__u32)packet->protocol << RT_META_PROTOCOL_SHIFT) | (egress ? RT_META_EGRESS : 0);
-	__u64 ports = packet->sport | ((__u32)packet->dport << 16);
-	__u64 stamp = bpf_jiffies64() & 0xffff;
-	struct rt_flow_scratch *scratch;
-	struct rt_flow_addition *addition;
+	return ((__u32)packet->protocol << RT_META_PROTOCOL_SHIFT) | (egress ? RT_META_EGRESS : 0);
+}
 
+RT_INLINE __u32 rt_flow_kind(const struct rt_packet *packet)
+{
+	return (packet->family == 6 ? RT_WIDE_IPV6 : 0) | (packet->fragment == RT_FRAGMENT_UNKNOWN ? RT_WIDE_FRAGMENT : 0);
+}
+
+/* Whether one unit can say it. */
+RT_INLINE bool rt_flow_is_narrow(const struct rt_packet *packet)
+{
+	return packet->family == 4 && packet->ports && packet->ifindex <= RT_META_IFINDEX_MASK;
+}
+
+RT_INLINE bool rt_flow_narrow(const struct rt_flow_here *here, struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
+			      __u32 packets, __u32 bytes)
+{
+	words->key[0] = packet->saddr.word[3] | ((__u64)packet->daddr.word[3] << 32);
+	words->key[1] = packet->sport | ((__u32)packet->dport << 16) |
+			((__u64)(rt_flow_meta(packet, egress) | packet->ifindex) << 32);
 	words->flags = (__u64)flags << RT_COUNT_FLAGS_SHIFT;
-	words->wide = packet->family != 4 || unknown || packet->ifindex > RT_META_IFINDEX_MASK ||
-		     (packet->protocol != RT_IPPROTO_TCP && packet->protocol != RT_IPPROTO_UDP);
-	if (words->wide) {
-		__u64 kind = (packet->family == 6 ? RT_WIDE_IPV6 : 0) | (unknown ? RT_WIDE_FRAGMENT : 0);
-		words->key[0] = packet->ifindex | (ports << 32);
-		words->key[1] = kind | ((__u64)(meta | RT_META_WIDE) << 32);
-		words->address[0] = packet->saddr.pair[0];
-		words->address[1] = packet->saddr.pair[1];
-		words->address[2] = packet->daddr.pair[0];
-		words->address[3] = packet->daddr.pair[1];
-	} else {
-		words->key[0] = packet->saddr.word[3] | ((__u64)packet->daddr.word[3] << 32);
-		words->key[1] = ports | ((__u64)(meta | packet->ifindex) << 32);
-	}
-	if (RT_LIKELY(rt_flow_ring(words, stamp, packets, bytes)))
-		return;
+	return rt_flow_ring(here, words, false, packets, bytes);
+}
 
-	scratch = rt_at(&rt_flow_scratch, 0);
+RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
+			    __u32 packets, __u32 bytes)
+{
+	words->key[0] = packet->ifindex | ((__u64)packet->sport << 32) | ((__u64)packet->dport << 48);
+	words->key[1] = rt_flow_kind(packet) | ((__u64)(rt_flow_meta(packet, egress) | RT_META_WIDE) << 32);
+	words->address[0] = packet->saddr.pair[0];
+	words->address[1] = packet->saddr.pair[1];
+	words->address[2] = packet->daddr.pair[0];
+	words->address[3] = packet->daddr.pair[1];
+	words->flags = (__u64)flags << RT_COUNT_FLAGS_SHIFT;
+	return rt_flow_ring(here, words, true, packets, bytes);
+}
+
+/* One record of the packet in the scratch: of any kind, in the ring or beyond it. */
+static __noinline int rt_flow_record(__u32 egress, __u32 flags, __u32 packets, __u32 bytes)
+{
+	struct rt_flow_scratch *scratch = rt_at(&rt_flow_scratch, 0);
+	const struct rt_flow_here here = rt_flow_prepare();
+	struct rt_flow_addition *addition;
+	struct rt_packet *packet;
+
 	if (!scratch)
-		return;
+		return 0;
+	packet = &scratch->packet;
+	if (rt_flow_is_narrow(packet) ? rt_flow_narrow(&here, &scratch->words, packet, egress, flags, packets, bytes) :
+					rt_flow_wide(&here, &scratch->words, packet, egress, flags, packets, bytes))
+		return 0;
 	addition = &scratch->addition;
 	__builtin_memcpy(addition->key.saddr, packet->saddr.bytes, 16);
 	__builtin_memcpy(addition->key.daddr, packet->daddr.bytes, 16);
 	addition->key.ifindex = packet->ifindex;
 	addition->key.sport = packet->sport;
 	addition->key.dport = packet->dport;
-	addition->key.kind = (packet->family == 6 ? RT_WIDE_IPV6 : 0) | (unknown ? RT_WIDE_FRAGMENT : 0);
+	addition->key.kind = rt_flow_kind(packet);
 	addition->key.tcp_flags = flags;
 	addition->key.protocol = packet->protocol;
 	addition->key.egress = egress;
 	addition->packets = packets;
-	addition->stamp = stamp;
+	addition->stamp = bpf_jiffies64() & 0xffff;
 	addition->bytes = bytes;
-	rt_flow_spill(addition);
+	return rt_flow_spill(addition);
 }
 
 /* Of a GSO packet with one of these flags, one segment on the wire carries them (the last, or with CWR the first). */
 #define RT_TCP_ONE_SEGMENT (RT_TCP_FIN | RT_TCP_PSH | RT_TCP_CWR)
 
-/* The second record of a GSO packet, out of the way of the others. Takes it from the scratch. */
-static __noinline int rt_flow_split(__u32 egress, __u32 bytes)
+/* Whatever the fast path cannot do: other kinds of record, a second record, no room. */
+RT_INLINE void rt_flow_add_slowly(const struct rt_packet *packet, __u32 egress)
 {
 	struct rt_flow_scratch *scratch = rt_at(&rt_flow_scratch, 0);
-	if (scratch)
-		rt_flow_record(&scratch->words, &scratch->packet, egress, scratch->packet.flags, 1, bytes);
-	return 0;
-}
-
-/* A tap handler: adds the packet to its flow, or to the total that says why it has none. */
-RT_INLINE void rt_flow_add(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress)
-{
 	__u32 packets = packet->segments;
 	__u32 bytes = packet->wire_bytes;
 	__u32 flags = packet->flags;
+
+	if (!scratch)
+		return;
+	rt_packet_copy(&scratch->packet, packet);
+	if (packets > 1 && (flags & RT_TCP_ONE_SEGMENT)) {
+		__u32 others = (packets - 1) * (packet->gso_size + (__u32)packet->payload);
+		__u32 last = bytes > others ? bytes - others : packet->payload;
+		rt_flow_record(egress, flags, 1, last);
+		packets -= 1;
+		bytes -= last;
+		flags &= ~RT_TCP_ONE_SEGMENT;
+	}
+	rt_flow_record(egress, flags, packets, bytes);
+}
+
+/* A tap handler: adds the packet to its flow, or to the total that says why it has none. */
+RT_INLINE void rt_flow_add(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress,
+			   const struct rt_flow_here *here)
+{
 	struct rt_flow_words words;
 
 	if (packet->status != RT_PARSE_OK) {
 		_Static_assert(RT_PARSE_HEADER_CHAIN - RT_PARSE_NOT_IP == (int)RT_TOTAL_HEADER_CHAIN - (int)RT_TOTAL_NOT_IP,
 			       "totals in the order of the parser's reasons");
-		rt_flow_count_total(packet->status - RT_PARSE_NOT_IP + RT_TOTAL_NOT_IP, packets, bytes);
+		rt_flow_count_total(packet->status - RT_PARSE_NOT_IP + RT_TOTAL_NOT_IP, packet->segments, packet->wire_bytes);
 		return;
 	}
 	if (rt_sampling > 1 && bpf_get_prandom_u32() % rt_sampling) {
-		rt_flow_count_total(RT_TOTAL_SAMPLED_OUT, packets, bytes);
+		rt_flow_count_total(RT_TOTAL_SAMPLED_OUT, packet->segments, packet->wire_bytes);
 		return;
 	}
-	if (RT_UNLIKELY(packets > 1) && (flags & RT_TCP_ONE_SEGMENT)) {
-		__u32 others = (packets - 1) * (packet->gso_size + (__u32)packet->payload);
-		__u32 last = bytes > others ? bytes - others : packet->payload;
-		struct rt_flow_scratch *scratch = rt_at(&rt_flow_scratch, 0);
-		if (!scratch)
+	/* the fast paths' packets stand for one each, and have ports: what is left of this for them is one call */
+	if (packet->segments > 1 || !(packet->ports || packet->family == 6))
+		return rt_flow_add_slowly(packet, egress);
+	if (packet->family == 6) {
+		if (RT_LIKELY(rt_flow_wide(here, &words, packet, egress, packet->flags, 1, packet->wire_bytes)))
 			return;
-		scratch->packet = *packet;
-		rt_flow_split(egress, last);
-		packets -= 1;
-		bytes -= last;
-		flags &= ~RT_TCP_ONE_SEGMENT;
+	} else if (RT_LIKELY(packet->ifindex <= RT_META_IFINDEX_MASK)) {
+		if (RT_LIKELY(rt_flow_narrow(here, &words, packet, egress, packet->flags, 1, packet->wire_bytes)))
+			return;
 	}
-	rt_flow_record(&words, packet, egress, flags, packets, bytes);
+	rt_flow_add_slowly(packet, egress);
 }
 
 /* Run once by the loader: a pair of clock readings that turns jiffies stamps into time, and the sampling rate. */

@@ -52,10 +52,37 @@ struct rt_packet {
 	rt_protocol protocol;
 	__u8 fragment; /* enum rt_fragment */
 	__u8 vlans;    /* tags in the payload; one the device took off is not seen here */
+	__u8 ports;    /* 1: TCP or UDP, and sport and dport are known */
 	__u8 next;     /* slot of the chain behind the program that runs */
-	__u8 spare[28];
+	__u8 spare[27];
 };
 
 _Static_assert(sizeof(struct rt_packet) == 96, "objects built apart share struct rt_packet");
+
+/* Copies what is known to this version; what another one keeps in `spare` stays. */
+RT_INLINE void rt_packet_copy(struct rt_packet *to, const struct rt_packet *from)
+{
+	to->saddr.pair[0] = from->saddr.pair[0];
+	to->saddr.pair[1] = from->saddr.pair[1];
+	to->daddr.pair[0] = from->daddr.pair[0];
+	to->daddr.pair[1] = from->daddr.pair[1];
+	to->sport = from->sport;
+	to->dport = from->dport;
+	to->length = from->length;
+	to->segments = from->segments;
+	to->wire_bytes = from->wire_bytes;
+	to->ifindex = from->ifindex;
+	to->gso_size = from->gso_size;
+	to->flags = from->flags;
+	to->network = from->network;
+	to->transport = from->transport;
+	to->payload = from->payload;
+	to->status = from->status;
+	to->family = from->family;
+	to->protocol = from->protocol;
+	to->fragment = from->fragment;
+	to->vlans = from->vlans;
+	to->ports = from->ports;
+}
 
 #endif

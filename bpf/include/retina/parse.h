@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The packet parser of the taps. Two fast paths read the packet where it lies: Ethernet, IPv4 without options or IPv6
- * without extension headers, TCP or UDP, not fragmented, lengths that agree. They return false for anything else, and
- * rt_parse_any, which copies header after header and so also reads packets whose headers lie in fragments of the buffer,
- * decides what it is. Each handler is compiled once behind each of the three, with what is known there folded in.
+ * without extension headers, TCP or UDP, not fragmented, no GSO packet, lengths that agree. They return false for anything
+ * else, and rt_parse_any, which copies header after header and so also reads packets whose headers lie in fragments of the
+ * buffer, decides what it is. (A GSO packet stands for up to 45 or more: what it costs there is little for each of them.)
+ * Each handler is compiled once behind each of the three, with what is known there folded in.
  *
  * A device without link-layer header (tun, WireGuard) puts the IP header first. Its packets can look like Ethernet frames
  * and the other way round; the fast paths leave every packet that could be either to rt_parse_any, which asks the kernel.
@@ -46,26 +47,6 @@
 #define RT_U32(at) (*(const __u32 *)(at))
 #define RT_U64(at) (*(const __u64 *)(at))
 
-/* Fills in length, segments and wire_bytes once the length of the headers that each segment repeats is known. */
-RT_INLINE void rt_parse_gso(struct __sk_buff *skb, struct rt_packet *packet, __u32 headers)
-{
-	__u32 size = skb->gso_size;
-	packet->gso_size = size;
-	packet->segments = 1;
-	packet->wire_bytes = packet->length;
-	packet->payload = headers;
-	if (RT_UNLIKELY(size)) {
-		__u32 segments = skb->gso_segs;
-		/* a guest's or tun's packet comes without the number */
-		if (!segments && packet->length > headers)
-			segments = (packet->length - headers + size - 1) / size;
-		if (segments > 1) {
-			packet->segments = segments;
-			packet->wire_bytes = packet->length + (segments - 1) * headers;
-		}
-	}
-}
-
 /* Whether a frame that reads as Ethernet could be an IP packet without link-layer header: then length and version fit, too. */
 RT_INLINE bool rt_ambiguous(const void *data, __u32 length)
 {
@@ -73,6 +54,20 @@ RT_INLINE bool rt_ambiguous(const void *data, __u32 length)
 	if (RT_LIKELY((first ^ 0x40) & 0xd0))
 		return false;
 	return (first & 0x20) ? bpf_ntohs(RT_U16(data + 4)) + 40u <= length : bpf_ntohs(RT_U16(data + 2)) <= length;
+}
+
+/* What the fast paths know of every packet they accept. */
+RT_INLINE void rt_parse_single(struct rt_packet *packet, __u32 headers)
+{
+	packet->status = RT_PARSE_OK;
+	packet->fragment = RT_FRAGMENT_NONE;
+	packet->vlans = 0;
+	packet->ports = 1;
+	packet->network = RT_ETH_LENGTH;
+	packet->payload = headers;
+	packet->segments = 1;
+	packet->wire_bytes = packet->length;
+	packet->gso_size = 0;
 }
 
 RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
@@ -84,7 +79,8 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 
 	if (data + RT_ETH_LENGTH + 20 + 8 > end)
 		return false;
-	if (RT_U16(data + 12) != bpf_htons(RT_ETH_IPV4) || RT_U8(data + 14) != 0x45 ||
+	/* Ethernet type, version and header length at one go */
+	if ((RT_U32(data + 12) & bpf_htonl(0xffffff00)) != bpf_htonl(RT_ETH_IPV4 << 16 | 0x4500) ||
 	    (RT_U16(data + 20) & bpf_htons(0x3fff)) || rt_ambiguous(data, length))
 		return false;
 	packet->protocol = RT_U8(data + 23);
@@ -104,7 +100,7 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 		return false;
 	}
 	total = bpf_ntohs(RT_U16(data + 16)) + RT_ETH_LENGTH;
-	if (total < headers || total > length)
+	if (total < headers || total > length || skb->gso_size)
 		return false;
 
 	rt_ip_from_v4(&packet->saddr, (__u32)RT_U64(data + 26));
@@ -113,13 +109,9 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 	packet->dport = RT_U32(data + 34) >> 16;
 	packet->length = length;
 	packet->ifindex = skb->ifindex;
-	packet->network = RT_ETH_LENGTH;
 	packet->transport = RT_ETH_LENGTH + 20;
-	packet->status = RT_PARSE_OK;
 	packet->family = 4;
-	packet->fragment = RT_FRAGMENT_NONE;
-	packet->vlans = 0;
-	rt_parse_gso(skb, packet, headers);
+	rt_parse_single(packet, headers);
 	return true;
 }
 
@@ -132,7 +124,7 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 
 	if (data + RT_ETH_LENGTH + 40 + 8 > end)
 		return false;
-	if (RT_U16(data + 12) != bpf_htons(RT_ETH_IPV6) || (RT_U8(data + 14) & 0xf0) != 0x60 || rt_ambiguous(data, length))
+	if ((RT_U32(data + 12) & bpf_htonl(0xfffff000)) != bpf_htonl(RT_ETH_IPV6 << 16 | 0x6000) || rt_ambiguous(data, length))
 		return false;
 	packet->protocol = RT_U8(data + 20);
 	if (packet->protocol == RT_IPPROTO_TCP) {
@@ -151,7 +143,7 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 		return false;
 	}
 	total = bpf_ntohs(RT_U16(data + 18)) + RT_ETH_LENGTH + 40;
-	if (total < headers || total > length)
+	if (total < headers || total > length || skb->gso_size)
 		return false;
 
 	packet->saddr.pair[0] = RT_U64(data + 22);
@@ -162,13 +154,9 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 	packet->dport = RT_U32(data + 54) >> 16;
 	packet->length = length;
 	packet->ifindex = skb->ifindex;
-	packet->network = RT_ETH_LENGTH;
 	packet->transport = RT_ETH_LENGTH + 40;
-	packet->status = RT_PARSE_OK;
 	packet->family = 6;
-	packet->fragment = RT_FRAGMENT_NONE;
-	packet->vlans = 0;
-	rt_parse_gso(skb, packet, headers);
+	rt_parse_single(packet, headers);
 	return true;
 }
 

@@ -251,6 +251,25 @@ RT_INLINE enum rt_parse_status rt_walk_transport(struct __sk_buff *skb, struct r
 	return RT_PARSE_OK;
 }
 
+/* Fills in segments and wire_bytes, now that the length of the headers is known which each segment repeats. */
+RT_INLINE void rt_parse_gso(struct __sk_buff *skb, struct rt_packet *packet, __u32 headers)
+{
+	__u32 size = skb->gso_size;
+	__u32 segments = skb->gso_segs;
+
+	packet->gso_size = size;
+	packet->payload = headers;
+	if (!size)
+		return;
+	/* a guest's or tun's packet comes without the number */
+	if (!segments && packet->length > headers)
+		segments = (packet->length - headers + size - 1) / size;
+	if (segments > 1) {
+		packet->segments = segments;
+		packet->wire_bytes = packet->length + (segments - 1) * headers;
+	}
+}
+
 /* Remembers a first fragment's ports, or finds them for a later one. */
 RT_INLINE void rt_parse_fragment(struct rt_packet *packet, const struct rt_cursor *cursor, __u32 egress)
 {
@@ -320,6 +339,8 @@ __noinline int rt_parse_any(struct __sk_buff *skb, __u32 egress)
 	rt_parse_gso(skb, packet, cursor.offset);
 	if (cursor.fragmented)
 		rt_parse_fragment(packet, &cursor, egress);
+	packet->ports = packet->fragment != RT_FRAGMENT_UNKNOWN &&
+			(packet->protocol == RT_IPPROTO_TCP || packet->protocol == RT_IPPROTO_UDP);
 	return 0;
 }
 

@@ -57,19 +57,19 @@ RT_INLINE bool rt_is_uplink(rt_ifindex ifindex)
 }
 
 /* One copy of `work` behind each way to parse, so that the compiler folds in what is known there. */
-#define RT_TAP_PARSED(skb, egress, work) \
+#define RT_TAP_PARSED(skb, egress, state, work) \
 	do { \
-		struct rt_packet rt_parsed = {}; \
+		struct rt_packet rt_parsed; \
 		if (RT_LIKELY(rt_parse_ipv4(skb, &rt_parsed))) { \
-			work(skb, &rt_parsed, egress); \
+			work(skb, &rt_parsed, egress, state); \
 		} else if (rt_parse_ipv6(skb, &rt_parsed)) { \
-			work(skb, &rt_parsed, egress); \
+			work(skb, &rt_parsed, egress, state); \
 		} else { \
 			struct rt_packet *rt_scratch; \
 			rt_parse_any(skb, egress); \
 			rt_scratch = rt_at(&rt_tap_scratch, 0); \
 			if (rt_scratch) \
-				work(skb, rt_scratch, egress); \
+				work(skb, rt_scratch, egress, state); \
 		} \
 	} while (0)
 
@@ -80,26 +80,29 @@ RT_INLINE void rt_tap_publish(const struct rt_packet *packet)
 	if (!scratch)
 		return;
 	if (scratch != packet)
-		*scratch = *packet;
+		rt_packet_copy(scratch, packet);
 	scratch->next = 1;
 }
 
-#define RT_TAP_HOOK(name, hook, egress, handler) \
-	RT_INLINE void name##_##hook##_first(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 which) \
+#define RT_TAP_HOOK(name, hook, egress, state_type, prepare, handler) \
+	RT_INLINE void name##_##hook##_first(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 which, \
+					     const state_type *state) \
 	{ \
 		rt_tap_publish(packet); \
-		handler(skb, packet, which); \
+		handler(skb, packet, which, state); \
 	} \
 	SEC("tc") \
 	int name##_##hook(struct __sk_buff *skb) \
 	{ \
-		RT_TAP_PARSED(skb, egress, handler); \
+		const state_type state = prepare(); \
+		RT_TAP_PARSED(skb, egress, &state, handler); \
 		return RT_NEXT; \
 	} \
 	SEC("tc") \
 	int name##_##hook##_head(struct __sk_buff *skb) \
 	{ \
-		RT_TAP_PARSED(skb, egress, name##_##hook##_first); \
+		const state_type state = prepare(); \
+		RT_TAP_PARSED(skb, egress, &state, name##_##hook##_first); \
 		bpf_tail_call_static(skb, &rt_tap_chain_##hook, 0); \
 		return RT_NEXT; \
 	} \
@@ -107,15 +110,37 @@ RT_INLINE void rt_tap_publish(const struct rt_packet *packet)
 	int name##_##hook##_member(struct __sk_buff *skb) \
 	{ \
 		struct rt_packet *packet = rt_at(&rt_tap_scratch, 0); \
+		const state_type state = prepare(); \
 		if (!packet) \
 			return RT_NEXT; \
-		handler(skb, packet, egress); \
+		handler(skb, packet, egress, &state); \
 		bpf_tail_call(skb, &rt_tap_chain_##hook, packet->next++); \
 		return RT_NEXT; \
 	}
 
+/*
+ * The same for a handler with something to get ready before the packet is read: prepare() returns a state_type, by value,
+ * and the handler is given it. Helpers called there cost less, as nothing of the packet has to be kept across the calls.
+ */
+#define RT_TAP_PREPARED(name, state_type, prepare, handler) \
+	RT_TAP_HOOK(name, ingress, 0, state_type, prepare, handler) \
+	RT_TAP_HOOK(name, egress, 1, state_type, prepare, handler)
+
+struct rt_tap_nothing {
+	__u8 unused;
+};
+
+RT_INLINE struct rt_tap_nothing rt_tap_prepare_nothing(void)
+{
+	return (struct rt_tap_nothing){};
+}
+
 #define RT_TAP(name, handler) \
-	RT_TAP_HOOK(name, ingress, 0, handler) \
-	RT_TAP_HOOK(name, egress, 1, handler)
+	RT_INLINE void name##_handle(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress, \
+				     const struct rt_tap_nothing *state) \
+	{ \
+		handler(skb, packet, egress); \
+	} \
+	RT_TAP_PREPARED(name, struct rt_tap_nothing, rt_tap_prepare_nothing, name##_handle)
 
 #endif

@@ -4,6 +4,6 @@
 
 #include <retina/flow.h>
 
-RT_TAP(packetparser, rt_flow_add)
+RT_TAP_PREPARED(packetparser, struct rt_flow_here, rt_flow_prepare, rt_flow_add)
 
 char _license[] SEC("license") = "Dual MIT/GPL";
