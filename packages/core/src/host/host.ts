@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Exporter, Health, KernelFeatures, Logger, Plugin, Tap } from '@retina/sdk';
 import type { Config } from '../config/schema.ts';
 import { FlowHistory } from '../flows/history.ts';
@@ -62,7 +63,7 @@ export class Host extends EventEmitter<HostEvents> {
       log.warn('no BPF object can be loaded', { code: native.missing.code, cause: native.missing.message });
     const host = new Host(config, options, native, log);
     options.signal?.addEventListener('abort', () => void host.stop(), { once: true });
-    if (!options.signal?.aborted) await host.begin();
+    if (!options.signal?.aborted) await host.begin(options.removeStaleFilters ?? true);
     return host;
   }
 
@@ -145,7 +146,8 @@ export class Host extends EventEmitter<HostEvents> {
   }
 
   /**
-   * Ends everything: plugins first, so that their last flows reach the exporters, which then deliver; at last the taps.
+   * Ends everything: plugins first, so that their last flows reach the exporters, which then deliver; at last the taps,
+   * until nothing of them is left in the kernel.
    * May be called twice. Takes at most about `deadlineMs`; what is not released by then is logged.
    */
   stop(deadlineMs = STOP_MS): Promise<void> {
@@ -156,9 +158,9 @@ export class Host extends EventEmitter<HostEvents> {
     return this.stop();
   }
 
-  private async begin(): Promise<void> {
+  private async begin(removeStaleFilters: boolean): Promise<void> {
     const { loader } = this.native;
-    if (loader) {
+    if (loader && removeStaleFilters) {
       await loader.removeStaleFilters().then(
         (removed) => removed && this.log.info('filters that an earlier agent left are removed', { removed }),
         (error: unknown) => this.log.debug('no look for filters of an earlier agent', { error: String(error) }),
@@ -193,6 +195,10 @@ export class Host extends EventEmitter<HostEvents> {
     this.identities[Symbol.dispose]();
     this.taps?.stop();
     this.agent[Symbol.dispose]();
+    const left = new AbortController();
+    const settled = this.native.loader?.settled() ?? Promise.resolve();
+    const late = sleep(Math.max(0, deadline - Date.now()), undefined, { signal: left.signal }).catch(() => undefined);
+    await Promise.race([settled, late]).finally(() => left.abort());
   }
 
   /** Brings the agent's own metrics up to date before a reading. */

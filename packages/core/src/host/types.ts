@@ -13,6 +13,8 @@ export interface HostOptions {
   readonly from?: string;
   /** The native loader; default `@retina/loader`. Null: none, so that no BPF object can be loaded and nothing is tapped. */
   readonly loader?: LoaderApi | null;
+  /** Whether to clear up what a dead agent left on clsact hooks. Default true; false where another agent lives. */
+  readonly removeStaleFilters?: boolean;
   /** Stops the host when aborted, also in the middle of `Host.start`, which then returns a host that is stopping. */
   readonly signal?: AbortSignal;
   /** Deadlines and budgets in milliseconds, for tests. */
