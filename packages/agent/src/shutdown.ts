@@ -10,7 +10,8 @@ const DEADLINE_MS = 4500;
 export class Shutdown {
   private readonly log: Logger;
   private readonly close: () => Promise<void>;
-  private ending = false;
+  /** Whether the end has begun. */
+  ending = false;
 
   constructor(log: Logger, close: () => Promise<void>) {
     this.log = log;

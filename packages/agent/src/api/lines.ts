@@ -3,13 +3,13 @@ import type { Writable } from 'node:stream';
 
 /** Records a slow follower may be behind; what comes beyond is counted and told, not kept. */
 const FOLLOW_QUEUE = 4096;
-/** Lines written at a time, so that a long history never holds the event loop. */
-const CHUNK = 256;
+/** Lines written at a time, so that nobody holds the event loop. */
+export const CHUNK = 256;
 
 /** A bounded history, and what comes after it. */
 export interface LineSource {
-  /** Oldest first. */
-  readonly history: readonly object[];
+  /** What is there at the time of the request, oldest first, in chunks of at most {@link CHUNK}. */
+  history(): Iterable<readonly object[]> | AsyncIterable<readonly object[]>;
   /** Calls back with each later one until disposed of; absent: the answer ends with the history. */
   readonly follow?: (listener: (line: object) => void) => Disposable;
 }
@@ -31,8 +31,9 @@ export async function followLines(source: LineSource, out: Writable): Promise<vo
   const ended = new Promise<void>((resolve) => out.once('close', resolve));
   const gone = () => out.destroyed || out.writableEnded;
 
-  for (let at = 0; at < source.history.length && !gone(); at += CHUNK) {
-    await writeChunk(out, source.history.slice(at, at + CHUNK), ended);
+  for await (const chunk of source.history()) {
+    if (gone()) return;
+    await writeChunk(out, chunk, ended);
   }
   while (source.follow && !gone()) {
     if (queue.length === 0 && lost === 0) {

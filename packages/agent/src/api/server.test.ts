@@ -14,9 +14,9 @@ const quiet: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 /** Numbered records: a history, and a tap for more. */
 class Numbers implements ApiSource {
   readonly listeners = new Set<(line: object) => void>();
-  readonly history: readonly object[];
-  constructor(history: number) {
-    this.history = Array.from({ length: history }, (_, n) => ({ n }));
+  readonly records: readonly object[];
+  constructor(records: number) {
+    this.records = Array.from({ length: records }, (_, n) => ({ n }));
   }
   status(): never {
     throw new Error('broken');
@@ -38,7 +38,9 @@ class Numbers implements ApiSource {
       this.listeners.add(listener);
       return { [Symbol.dispose]: () => void this.listeners.delete(listener) };
     };
-    return { history: this.history, ...(query.has('follow') && { follow }) };
+    const history = () =>
+      Array.from({ length: this.records.length / 10 }, (_, i) => this.records.slice(10 * i, 10 * i + 10));
+    return { history, ...(query.has('follow') && { follow }) };
   }
   emit(line: object): void {
     for (const listener of this.listeners) listener(line);
@@ -80,11 +82,11 @@ describe('the local API', () => {
   });
 
   it('follows, and forgets a follower that has gone', async () => {
-    const source = new Numbers(3);
+    const source = new Numbers(10);
     await using _api = await serveApi(source, socket, quiet);
     const stop = new AbortController();
     const flows = new AgentClient(socket).flows({ follow: true }, stop.signal);
-    for (const n of [0, 1, 2]) expect((await flows.next()).value).toEqual({ n });
+    for (let n = 0; n < 10; n++) expect((await flows.next()).value).toEqual({ n });
     source.emit({ n: 'live' });
     expect((await flows.next()).value).toEqual({ n: 'live' });
     await flows.return(undefined);

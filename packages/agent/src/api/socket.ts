@@ -4,7 +4,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { RetinaError } from '@retina/sdk';
 
-const SYSTEM_SOCKET = '/run/retina/agent.sock';
+export const SYSTEM_SOCKET = '/run/retina/agent.sock';
 
 /** Where sockets may be, the system's first: root's agent serves there, anybody else's under their own run-time directory. */
 export function socketCandidates(env: NodeJS.ProcessEnv = process.env): readonly string[] {
@@ -38,18 +38,22 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
       await listen(server, path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      if (await answers(path)) {
-        throw new RetinaError('RETINA_LISTEN_FAILED', 'Another agent is running here', {
-          found: `${path} answers`,
-          next: 'stop that agent, or give this one its own --socket and its own port in the configuration',
-        });
-      }
+      await refuseIfAlive(path);
       rmSync(path, { force: true });
       await listen(server, path);
     }
   } catch (error) {
     throw RetinaError.from(error, 'RETINA_LISTEN_FAILED', `The local API cannot be served on ${path}`);
   }
+}
+
+/** Throws RETINA_LISTEN_FAILED if an agent answers on the socket. */
+export async function refuseIfAlive(path: string): Promise<void> {
+  if (!(await answers(path))) return;
+  throw new RetinaError('RETINA_LISTEN_FAILED', 'Another agent is running here', {
+    found: `${path} answers`,
+    next: 'stop that agent, or give this one its own --socket and its own port in the configuration',
+  });
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -22,13 +22,16 @@ export interface AgentStatus {
   readonly taps: readonly TapReport[];
   /** Where metrics are served. */
   readonly endpoints: readonly string[];
+  /** What a stage saw and could not keep. */
   readonly losses: readonly Loss[];
+  /** Frames that are no flow: no IP, cut short, malformed. */
+  readonly unparsed: readonly Loss[];
   /** Packets and bytes that became part of flows, since start. */
   readonly attributed: { readonly packets: number; readonly bytes: number };
   readonly flows: number;
   readonly process: {
     readonly rssBytes: number;
-    /** Of one core, since the last status of this kind was made. */
+    /** Of one core, over the last seconds. */
     readonly cpuRatio: number;
   };
 }
@@ -62,6 +65,7 @@ export interface Talker extends Ends {
   readonly packets: number;
 }
 
+/** Drops by reason, exact: what `networkobservability_drop_count` and `…_bytes` say. */
 export interface DropRow {
   readonly reason: string;
   readonly direction: string;

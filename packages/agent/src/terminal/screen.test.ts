@@ -34,6 +34,7 @@ const status: AgentStatus = {
   ],
   endpoints: ['http://localhost:10093/metrics'],
   losses: [{ stage: 'unattributed', unit: 'packets', count: 0, bytes: 0 }],
+  unparsed: [],
   attributed: { packets: 123_456, bytes: 98_765_432 },
   flows: 321,
   process: { rssBytes: 88_000_000, cpuRatio: 0.012 },

@@ -1,0 +1,103 @@
+import { flowFilter, flowJson, type FlowNames, type FlowPredicate, type Host } from '@retina/core';
+import { RetinaError, type FlowBatch } from '@retina/sdk';
+import { CHUNK, type LineSource } from './api/lines.ts';
+
+/** What is shown where neither a number nor a time is asked for. */
+const DEFAULT_LAST = 20;
+/** Records looked at before others get their turn. */
+const SCAN = 8192;
+const MAX_NAMES = 65_536;
+
+interface Follower {
+  readonly wanted: FlowPredicate;
+  readonly listener: (line: object) => void;
+}
+
+/** Flow records for people and programs: the history, and what comes, filtered, as JSON. */
+export class FlowLines implements Disposable {
+  /** Records of the history that were overwritten before a slow reader got them. */
+  lost = 0;
+  private readonly host: Host;
+  private readonly names: FlowNames;
+  private readonly followers = new Set<Follower>();
+  private readonly interfaces = new Map<number, string>();
+  private readonly sink: Disposable;
+
+  constructor(host: Host) {
+    this.host = host;
+    this.names = {
+      endpoint: (id) => host.endpoints.recall(id),
+      label: (id) => host.labelText(id),
+      interfaceName: (ifindex) => this.interfaceName(ifindex),
+      nodeName: host.config.nodeName,
+    };
+    this.sink = host.flows.addSink('local api', (batch) => this.deliver(batch));
+  }
+
+  [Symbol.dispose](): void {
+    this.sink[Symbol.dispose]();
+  }
+
+  /** `follow`, `last`, and the filters of core's `flowFilter`. Throws RETINA_REQUEST_INVALID. */
+  open(query: URLSearchParams): LineSource {
+    const wanted = flowFilter(query, this.names);
+    const following = query.has('follow') && query.get('follow') !== 'false';
+    const limit = whole(query.get('last')) ?? (query.has('since') ? Infinity : following ? 0 : DEFAULT_LAST);
+    const upTo = this.host.history.appended;
+    const follow = (listener: (line: object) => void) => {
+      const follower = { wanted, listener };
+      this.followers.add(follower);
+      return { [Symbol.dispose]: () => void this.followers.delete(follower) };
+    };
+    return { history: () => this.past(wanted, limit, upTo), ...(following && { follow }) };
+  }
+
+  private async *past(wanted: FlowPredicate, limit: number, upTo: number): AsyncGenerator<readonly object[]> {
+    const { history } = this.host;
+    const found: number[] = [];
+    for (let to = upTo; to > history.oldest && found.length < limit; to -= SCAN) {
+      for (const { batch, row, sequence } of [...history.rows(Math.max(history.oldest, to - SCAN))].reverse()) {
+        if (sequence < to && found.length < limit && wanted(batch, row)) found.push(sequence);
+      }
+      await nextTurn();
+    }
+    found.reverse();
+    for (let at = 0; at < found.length; at += CHUNK) {
+      const lines: object[] = [];
+      for (const sequence of found.slice(at, at + CHUNK)) {
+        const record = history.rows(sequence).next().value;
+        if (record?.sequence === sequence) lines.push(flowJson(record.batch, record.row, this.names));
+        else this.lost++; // new records took its place while the reader took its time
+      }
+      yield lines;
+    }
+  }
+
+  private deliver(batch: FlowBatch): void {
+    if (this.followers.size === 0) return;
+    for (let row = 0; row < batch.length; row++) {
+      let line: object | undefined;
+      for (const { wanted, listener } of this.followers) {
+        if (wanted(batch, row)) listener((line ??= flowJson(batch, row, this.names)));
+      }
+    }
+  }
+
+  /** Interfaces that have gone keep their name for the records they left. */
+  private interfaceName(ifindex: number): string | undefined {
+    if (this.interfaces.size > MAX_NAMES) this.interfaces.clear();
+    if (!this.interfaces.has(ifindex))
+      for (const tap of this.host.tapList()) this.interfaces.set(tap.ifindex, tap.name);
+    return this.interfaces.get(ifindex);
+  }
+}
+
+function whole(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new RetinaError('RETINA_REQUEST_INVALID', 'last is not understood', { found: text, needed: 'a whole number' });
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
