@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 
 #include "failure.hpp"
 #include "libbpf_log.hpp"
@@ -33,11 +32,18 @@ static std::string machine_name(uint16_t machine) {
 }
 
 static std::vector<uint8_t> read_image(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) throw invalid(path, errno_text(errno));
-  std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad()) throw invalid(path, errno_text(errno ? errno : EIO));
-  if (bytes.empty()) throw invalid(path, "an empty file or a directory");
+  std::vector<uint8_t> bytes;
+  for (;;) {
+    const size_t at = bytes.size();
+    bytes.resize(at + 64 * 1024);
+    const ssize_t size = read(file.get(), bytes.data() + at, 64 * 1024);
+    if (size < 0) throw invalid(path, errno_text(errno));
+    bytes.resize(at + static_cast<size_t>(size));
+    if (size == 0) break;
+  }
+  if (bytes.empty()) throw invalid(path, "an empty file");
   Elf64_Ehdr header{};
   if (bytes.size() < sizeof(header)) throw invalid(path, "a file of " + std::to_string(bytes.size()) + " bytes");
   memcpy(&header, bytes.data(), sizeof(header));
