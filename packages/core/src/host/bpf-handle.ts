@@ -1,4 +1,4 @@
-import type { LoadedObject } from '@retina/loader';
+import type { LoadedObject, RecordSource } from '@retina/loader';
 import type { BpfHandle, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
 import type { TapService } from '../taps/service.ts';
 import type { Run } from './component.ts';
@@ -38,11 +38,11 @@ export class GuardedHandle implements BpfHandle {
   }
 
   stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable {
-    return this.object.stream(map, layout, this.run.guard.wrap(handle));
+    return this.drained(this.object.stream(map, layout, this.run.guard.wrap(handle)));
   }
 
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Disposable {
-    return this.object.table(map, layout, ms, this.run.guard.wrap(handle));
+    return this.drained(this.object.table(map, layout, ms, this.run.guard.wrap(handle)));
   }
 
   counters(map: string): Float64Array {
@@ -53,24 +53,35 @@ export class GuardedHandle implements BpfHandle {
     const source = this.object.flows(options, this.run.guard.wrap(handle));
     const told = this.taps.describeTo(source);
     const counted = this.sources.add(this.name, source);
-    let open = true;
-    const close = () => {
-      if (!open) return;
-      open = false;
+    const owned = this.drained(source, () => {
       told[Symbol.dispose]();
       counted[Symbol.dispose]();
-      source[Symbol.dispose]();
-    };
-    this.run.scope.defer(async function lastFlows() {
-      if (open) await source.flush();
-      close();
     });
     return {
       stats: () => source.stats(),
       flush: () => source.flush(),
       annotate: (...args) => source.annotate(...args),
-      [Symbol.dispose]: close,
+      [Symbol.dispose]: () => owned[Symbol.dispose](),
     };
+  }
+
+  /** A source whose last records are handed over when the scope ends, unless the plugin disposed of it before. */
+  private drained(source: RecordSource, before: () => void = () => undefined): Disposable {
+    let open = true;
+    const close = () => {
+      if (!open) return;
+      open = false;
+      before();
+      source[Symbol.dispose]();
+    };
+    this.run.scope.defer(async function lastRecords() {
+      try {
+        if (open) await source.flush();
+      } finally {
+        close();
+      }
+    });
+    return { [Symbol.dispose]: close };
   }
 
   lookup(map: string, key: Uint8Array): Uint8Array | undefined {

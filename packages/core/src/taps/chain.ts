@@ -60,9 +60,14 @@ export class TapChain {
     if (first) this.members.unshift(member);
     else this.members.push(member);
     const last = this.members.length - 1;
-    for (const hook of HOOKS) {
-      if (last > 0) this.setSlot(hook, last - 1, this.members[last]!);
-      if (last <= 1) this.relink(hook);
+    try {
+      for (const hook of HOOKS) {
+        if (last > 0) this.setSlot(hook, last - 1, this.members[last]!);
+        if (last <= 1) this.relink(hook);
+      }
+    } catch (error) {
+      this.remove(member);
+      throw error;
     }
   }
 
