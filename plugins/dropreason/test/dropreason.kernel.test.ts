@@ -154,6 +154,9 @@ kernel('dropreason', () => {
       await connect(net.outside, { destination: source, port: 80, packets: 200, size: 3000 });
       await connect(net.outside, { destination: source, port: 80, packets: 20, size: 100, reset: true });
       await accept.stop();
+      const far = await serve(net.outside, 'accept', { source: net.outsideAddress[ip], port: 80 });
+      await connect(net.node, { destination: net.outsideAddress[ip], port: 80, packets: 200, size: 3000 });
+      await far.stop();
       const sink = await serve(net.node, 'stream-sink', { source, port: 81 });
       await stream(net.outside, { destination: source, port: 81, bytes: 20_000_000 });
       await sink.stop();
@@ -167,21 +170,15 @@ kernel('dropreason', () => {
     expect(await host.flows()).toEqual([]);
   });
 
-  it.each([
-    [false, 0],
-    [true, 5],
-  ])('counts what is no loss only when asked to (countNoLoss: %s)', async (countNoLoss, expected) => {
-    host = await start({ countNoLoss });
+  it('counts what is no loss when asked to', async () => {
+    host = await start({ countNoLoss: true });
     await using _ = host;
-    const { ipv4 } = net.address;
-    await using reader = net.node.spawn(process.execPath, ['-e', READER, ipv4]);
-    await reader.output(/listening/);
-    reader.kill('SIGSTOP');
-    await datagrams(net.outside, { source: net.outsideAddress.ipv4, destination: ipv4, port: 5000, packets: 5 });
-    reader.kill('SIGKILL'); // what it had not read goes with its socket
-    await reader.ended;
+    const accept = await serve(net.outside, 'accept', { source: net.outsideAddress.ipv4, port: 80 });
+    await connect(net.node, { destination: net.outsideAddress.ipv4, port: 80, packets: 50, size: 100 });
+    await accept.stop();
     const metrics = await settled(host);
-    expect(metrics.sum(COUNT)).toBe(expected);
+    // the peer's FIN waits in a queue that goes with its socket, or is answered in TIME_WAIT
+    expect(metrics.sum(COUNT, { reason: /^(QUEUE_PURGE|NOT_SPECIFIED)$/ })).toBe(50);
   });
 
   it('keeps totals exact when there are more flows than room, at full speed', async () => {
