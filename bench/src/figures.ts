@@ -40,6 +40,11 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
+/** A quarter of the values lie below it. */
+export function lowerQuartile(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 4)] ?? NaN;
+}
+
 /** Whether a figure keeps its budget; undefined where there is none. */
 export function withinBudget(figure: Figure): boolean | undefined {
   if (figure.budget === undefined) return undefined;

@@ -26,6 +26,9 @@ async function answer(request: Request): Promise<Answer> {
     case 'attach':
       links.push(await object.attachTap(request.program, request.ifindex, request.direction));
       return {};
+    case 'swap':
+      for (const link of loaded.get(request.link)!.links) link.update(object.program(request.program));
+      return {};
     case 'stats':
       return { program: object.program(request.program).stats() };
     case 'flowStats':
