@@ -1,7 +1,7 @@
 // Runs inside a namespace: the plugin under a real host with the real loader. Says "running" when traffic may come, goes on
 // when a line arrives on standard input, and ends with its findings as a line of JSON.
 import { once } from 'node:events';
-import { Host } from '@retina/core';
+import type { Host } from '@retina/core';
 import type { LoaderApi } from '@retina/loader';
 import type { Plugin } from '@retina/sdk';
 import { descriptors } from '../agent/usage.ts';
@@ -23,9 +23,8 @@ const stop = async (host: Host) => {
   await loader.settled();
 };
 
-loader.kernelFeatures(); // starts the native thread, which stays
-const warm = await Host.start((await startHost({ loader })).config, { loader, logger });
-await stop(warm);
+// A first run makes what stays for the life of the process: the native thread, the barrier's maps.
+await stop(await startHost({ plugins: [[plugin, task.options]], loader, logger }));
 const before = descriptors();
 const host = await start();
 process.stdout.write('running\n');

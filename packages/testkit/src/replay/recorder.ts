@@ -96,7 +96,9 @@ function overlay<T extends object>(base: T, members: Partial<T>): T {
     get(target, key) {
       if (key in members) return members[key as keyof T];
       const value: unknown = Reflect.get(target, key, target);
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      if (typeof value !== 'function') return value;
+      // no bound function: V8 takes none for `using`
+      return (...args: unknown[]) => Reflect.apply(value, target, args) as unknown;
     },
   });
 }

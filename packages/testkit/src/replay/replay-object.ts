@@ -172,7 +172,9 @@ export class ReplayObject implements LoadedObject {
     layout: Layout | undefined,
     deliver: Listener['deliver'],
   ): RecordSource {
-    if (map && !this.maps.includes(map)) throw this.unknown('map', map);
+    // a table is two hashes and what controls them
+    const present = source === 'table' ? `${map}_control` : map;
+    if (map && !this.maps.includes(present)) throw this.unknown('map', map);
     const listener: Listener = { source, map, layout, deliver };
     this.listeners.add(listener);
     const held = this.hold(`${source} ${map} of ${this.file}`);
