@@ -13,7 +13,7 @@ export default definePlugin({
     intervalMs: z.int().min(100).default(1000).describe('Milliseconds between two readings.'),
   }),
   metrics: {
-    tcp_syn_count: { kind: 'counter', help: 'TCP connection attempts seen.', labels: ['interface', 'direction'] },
+    tcp_syns_total: { kind: 'counter', help: 'TCP connection attempts seen.', labels: ['interface', 'direction'] },
   },
   async setup(ctx) {
     const object = await ctx.bpf(new URL('../dist/minimal.bpf.o', import.meta.url));
@@ -23,7 +23,7 @@ export default definePlugin({
     object.table('syns', synsLayout, ctx.config.intervalMs, ({ length, col }) => {
       for (let row = 0; row < length; row++) {
         const name = names.get(col.ifindex(row)) ?? ctx.label('unknown');
-        ctx.metrics.tcp_syn_count.add(col.syns(row), name, directions[col.egress(row) === 0 ? 0 : 1]);
+        ctx.metrics.tcp_syns_total.add(col.syns(row), name, directions[col.egress(row) === 0 ? 0 : 1]);
       }
     });
     ctx.use(ctx.taps.attach(object, { name: 'minimal' }));

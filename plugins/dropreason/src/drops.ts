@@ -107,8 +107,8 @@ export class Drops {
     const [flowPackets = 0, flowBytes = 0, totalPackets = 0, totalBytes = 0] =
       this.handle.counters('drop_unattributed');
     const set = (cause: string, packets: number, bytes: number) => {
-      metrics.drop_unattributed_count.set(packets, label.call(this.context, cause));
-      metrics.drop_unattributed_bytes.set(bytes, label.call(this.context, cause));
+      metrics.drop_unattributed_packets_total.set(packets, label.call(this.context, cause));
+      metrics.drop_unattributed_bytes_total.set(bytes, label.call(this.context, cause));
     };
     set('flow_table_full', flowPackets, flowBytes);
     set('not_ip', this.unparsed[0]!, this.unparsed[1]!);

@@ -34,10 +34,10 @@ export const metrics = {
     kind: 'counter', unit: 'bytes', help: 'Bytes of dropped packets from the IP header on, by reason and direction.',
     labels: ['reason', 'direction'],
   }, // prettier-ignore
-  drop_unattributed_count: {
+  drop_unattributed_packets_total: {
     kind: 'counter', help: 'Dropped packets that are in no flow record, by cause.', labels: ['cause'],
   }, // prettier-ignore
-  drop_unattributed_bytes: {
+  drop_unattributed_bytes_total: {
     kind: 'counter', unit: 'bytes', help: 'Bytes of dropped packets that are in no flow record, by cause.', labels: ['cause'],
   }, // prettier-ignore
   adv_drop_count: { kind: 'counter', option: 'drop_count', help: 'Packets dropped, by reason and endpoint.', ...PODS },

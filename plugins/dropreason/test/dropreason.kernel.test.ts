@@ -9,7 +9,7 @@ type Flows = Awaited<ReturnType<PluginHost['flows']>>;
 const PLUGIN = new URL('../src/index.ts', import.meta.url);
 const COUNT = 'networkobservability_drop_count';
 const BYTES = 'networkobservability_drop_bytes';
-const UNATTRIBUTED = 'networkobservability_drop_unattributed_count';
+const UNATTRIBUTED = 'networkobservability_drop_unattributed_packets_total';
 const ETHERNET = 14;
 const RULES = `table inet drops {
  chain forward { type filter hook forward priority 0; udp dport 7000 drop; }
