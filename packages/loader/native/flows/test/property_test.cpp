@@ -101,7 +101,7 @@ void run(const Scenario& scenario, uint64_t salt) {
   World world({.interval_ms = 200, .max_flows = scenario.max_flows, .timeouts = scenario.timeouts}, 3, scenario.units, scenario.spill);
   Reader reader;
   std::map<FlowName, Sum> model;
-  for (int step = 0; step < 400; step++) {
+  for (int step = 0; step < 200; step++) {
     const auto burst = [&] {
       for (uint64_t n = random() % 200; n > 0; n--) {
         const Packet packet = random_packet(random, scenario.hosts, scenario.ports);
@@ -172,6 +172,6 @@ TEST(every_packet_turns_up_once) {
   };
   uint64_t salt = 100;
   for (const auto& scenario : scenarios) {
-    for (int round = 0; round < 3; round++) run(scenario, salt++);
+    for (int round = 0; round < 2; round++) run(scenario, salt++);
   }
 }
