@@ -111,8 +111,10 @@ TcFilter tc_attach(uint32_t ifindex, bool egress, int program_fd, const std::str
   for (int attempt = 0; attempt < 65536 && error == EEXIST; attempt++) {
     filter.handle = kTcHandlePrefix | (++counter & 0xffff);
     error = put_filter(socket, NLM_F_CREATE | NLM_F_EXCL, filter, program_fd, program);
-    // EINVAL: this priority belongs to another kind of filter.
-    for (; error == EINVAL && filter.priority < 16; filter.priority++) error = put_filter(socket, NLM_F_CREATE | NLM_F_EXCL, filter, program_fd, program);
+    while (error == EINVAL && filter.priority < 16) {  // this priority may belong to another kind of filter
+      filter.priority++;
+      error = put_filter(socket, NLM_F_CREATE | NLM_F_EXCL, filter, program_fd, program);
+    }
   }
   if (error) throw attach_failure("attaching a clsact filter", filter, error);
   return filter;

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
-export const INDEX = fileURLToPath(new URL('src/index.ts', root));
+/** URL of the loader's sources. */
+export const INDEX = new URL('src/index.ts', root).href;
 const out = new URL('build/test/', root);
 
 /** Compiles test/bpf/NAME.bpf.c and returns the object's path. */
@@ -41,7 +42,7 @@ export function child(script: string, options: ChildOptions = {}): Promise<Ended
   const node = [process.execPath, '--conditions=@retina/source', '--input-type=module-typescript', '-e', whole];
   const [command, ...args] = [...(options.prefix ?? []), ...node];
   return new Promise((resolve, reject) => {
-    const started = spawn(command!, args, { env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = spawn(command!, args, { cwd: fileURLToPath(root), env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     started.stdout.setEncoding('utf8').on('data', (text: string) => {
