@@ -170,17 +170,15 @@ RT_INLINE void rt_flow_wake(__u32 used, __u32 cpu)
 		bpf_ringbuf_output(&rt_wake, &cpu, sizeof(cpu), BPF_RB_FORCE_WAKEUP);
 }
 
+/* Multilinear: the products are independent of each other, so that the CPU works on all of them at once. Its upper bits count. */
 RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide)
 {
-	__u64 hash = (words->key[0] ^ rt_hash_seed) * 0x9e3779b97f4a7c15ull;
-	if (wide) {
-		/* two chains that the CPU multiplies side by side */
-		__u64 other = (words->address[1] ^ rt_hash_seed) * 0xbf58476d1ce4e5b9ull;
-		hash = (hash ^ (hash >> 32) ^ words->address[0]) * 0x94d049bb133111ebull;
-		other = (other ^ (other >> 32) ^ words->address[2]) * 0xd6e8feb86659fd93ull;
-		hash ^= (other ^ (other >> 29) ^ words->address[3]) * 0x9e3779b97f4a7c15ull;
-	}
-	return (hash ^ (hash >> 32) ^ words->key[1] ^ words->flags) * 0xff51afd7ed558ccdull;
+	__u64 hash = (words->key[0] ^ rt_hash_seed) * 0x9e3779b97f4a7c15ull +
+		     (words->key[1] ^ words->flags) * 0xff51afd7ed558ccdull;
+	if (wide)
+		hash += words->address[0] * 0xbf58476d1ce4e5b9ull + words->address[1] * 0x94d049bb133111ebull +
+			words->address[2] * 0xd6e8feb86659fd93ull + words->address[3] * 0xc2b2ae3d27d4eb4full;
+	return hash;
 }
 
 /* A count about to overflow into its neighbours makes a new record: a reader may be gone for long. */
