@@ -300,7 +300,7 @@ describe('FlowTop', () => {
     now = T;
     top = new FlowTop(table, () => now);
     const pipeline = new FlowPipeline({ endpoints: table });
-    pipeline.addSink('top', (batch) => top.observe(batch));
+    pipeline.addSink('top', (batch, source) => top.observe(batch, source));
     const flows = pipeline.source('p');
     emit = (...records) => flows.emit(batchOf(...records));
   });
@@ -340,5 +340,16 @@ describe('FlowTop', () => {
     expect(top.connections(9)).toHaveLength(1);
     now += 600_000;
     expect([top.talkers(9), top.connections(9)]).toEqual([[], []]);
+  });
+
+  it('remembers by flow id, and does not believe it when the place was freed', () => {
+    emit({ flowId: 5, fresh: 1 });
+    emit({ flowId: 5 });
+    expect(top.talkers(9).map((t) => t.packets)).toEqual([2]);
+    now += 600_000;
+    expect(top.talkers(9)).toEqual([]);
+    emit({ flowId: 6, destinationAddress: OUTSIDE, fresh: 1, bytes: 7 }, { flowId: 5 });
+    expect(top.talkers(9).map((t) => t.bytes)).toEqual([100, 7]);
+    expect(top.connections(9).map((c) => c.bytes)).toEqual([100, 7]);
   });
 });

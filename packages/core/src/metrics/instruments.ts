@@ -3,28 +3,11 @@ import { RetinaError } from '@retina/sdk';
 import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
 import { resized } from './series-table.ts';
 
-/** A family and the instrument that writes to it. */
-export class CounterFamily extends Family implements Counter<number[]> {
+/** A family and the instrument that writes to it. One subclass per number of labels: a variable one would cost an array per call. */
+export abstract class CounterFamily extends Family implements Counter<number[]> {
   private totals: Float64Array | undefined;
-  private readonly width: number;
 
-  constructor(host: FamilyHost, description: FamilyDescription) {
-    super(host, description);
-    this.width = description.labels.length;
-    if (this.width === 0) this.row([]); // a total that is zero is a fact, so it is shown
-  }
-
-  add(value: number, a?: number, b?: number, c?: number, ...rest: number[]): void {
-    if (!(value >= 0)) refuse(this.name, value);
-    let row: number;
-    if (this.width === 1) row = this.table.find1(a!);
-    else if (this.width === 2) row = this.table.find2(a!, b!);
-    else if (this.width === 3) row = this.table.find3(a!, b!, c!);
-    else if (this.width === 0) row = 0;
-    else row = this.table.find([a!, b!, c!, ...rest]);
-    if (row < 0) row = this.row([a ?? 0, b ?? 0, c ?? 0, ...rest]);
-    this.values[row]! += value;
-  }
+  abstract add(value: number, ...labels: number[]): void;
 
   set(total: number, ...labels: number[]): void {
     if (!(total >= 0)) refuse(this.name, total);
@@ -49,6 +32,55 @@ export class CounterFamily extends Family implements Counter<number[]> {
     super.reset(row);
     if (this.totals) this.totals[row] = 0;
   }
+}
+
+class Counter0 extends CounterFamily {
+  override add(value: number): void {
+    if (!(value >= 0)) refuse(this.name, value);
+    this.values[0]! += value;
+  }
+}
+
+class Counter1 extends CounterFamily {
+  override add(value: number, a: number): void {
+    if (!(value >= 0)) refuse(this.name, value);
+    let row = this.table.find1(a);
+    if (row < 0) row = this.row([a]);
+    this.values[row]! += value;
+  }
+}
+
+class Counter2 extends CounterFamily {
+  override add(value: number, a: number, b: number): void {
+    if (!(value >= 0)) refuse(this.name, value);
+    let row = this.table.find2(a, b);
+    if (row < 0) row = this.row([a, b]);
+    this.values[row]! += value;
+  }
+}
+
+class Counter3 extends CounterFamily {
+  override add(value: number, a: number, b: number, c: number): void {
+    if (!(value >= 0)) refuse(this.name, value);
+    let row = this.table.find3(a, b, c);
+    if (row < 0) row = this.row([a, b, c]);
+    this.values[row]! += value;
+  }
+}
+
+class CounterN extends CounterFamily {
+  override add(value: number, ...labels: number[]): void {
+    if (!(value >= 0)) refuse(this.name, value);
+    this.values[this.row(labels)]! += value;
+  }
+}
+
+/** The counter of a description. Without labels its only series is there from the start: that nothing happened is a fact. */
+export function counterFamily(host: FamilyHost, description: FamilyDescription): CounterFamily {
+  const Kind = [Counter0, Counter1, Counter2, Counter3][description.labels.length] ?? CounterN;
+  const family = new Kind(host, description);
+  if (description.labels.length === 0) family.row([]);
+  return family;
 }
 
 export class GaugeFamily extends Family implements Gauge<number[]> {

@@ -1,7 +1,7 @@
 import type { PodCounterSpec } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import type { FamilyDescription, FamilyHost } from './family.ts';
-import { PodInstrument, PodSeries } from './pod-family.ts';
+import { type PodInstrument, podInstrument, PodSeries } from './pod-family.ts';
 import { type PodMetricsConfig, type PodOptions, podOptions, sharingKey } from './pod-options.ts';
 import { PodView } from './pod-view.ts';
 
@@ -35,7 +35,7 @@ export class PodFamilies {
   }
 
   add(owner: string, description: FamilyDescription, spec: PodCounterSpec): PodInstrument {
-    const instrument = new PodInstrument(description.name, this.clock);
+    const instrument = podInstrument(description.name, description.labels.length, this.clock);
     const entry: Entry = { owner, description, spec, options: podOptions(spec, this.config) };
     this.entries.set(instrument, entry);
     this.open(instrument, entry);

@@ -13,8 +13,10 @@ export class PodSeries extends Family {
   readonly view: PodView;
   readonly ttlMs: number;
   private readonly own: number;
-  /** When a row last had a sample. */
+  /** When a row last had a sample; kept only where there is a TTL. */
   private touched = new Float64Array(8);
+  /** Row + 1 by target, for families without labels of their own: one load in place of a hash. */
+  private rowOf = new Int32Array(8);
 
   constructor(host: FamilyHost, description: FamilyDescription, view: PodView, ttlMs: number) {
     const own = description.labels.length;
@@ -24,19 +26,31 @@ export class PodSeries extends Family {
     this.ttlMs = ttlMs;
   }
 
-  add(value: number, batch: FlowBatch, row: number, now: number, labels: readonly number[]): void {
+  /** A sample of a family without labels of its own. */
+  add0(value: number, batch: FlowBatch, row: number, now: number): void {
     const target = this.view.resolve(batch, row);
     if (target === NO_SAMPLE) return;
-    let series: number;
-    if (target === NO_ROOM) series = this.overflow();
-    else {
-      if (this.own === 0) series = this.table.find1(target);
-      else if (this.own === 1) series = this.table.find2(target, labels[0]!);
-      else series = this.table.find([target, ...labels]);
-      if (series < 0) series = this.row([target, ...labels]);
-    }
+    let series = target >= 0 && target < this.rowOf.length ? this.rowOf[target]! - 1 : -1;
+    if (series < 0) series = target < 0 ? this.overflow() : this.row([target]);
     this.values[series]! += value;
-    this.touched[series] = now;
+    if (this.ttlMs > 0) this.touched[series] = now;
+  }
+
+  add1(value: number, batch: FlowBatch, row: number, now: number, label: number): void {
+    const target = this.view.resolve(batch, row);
+    if (target === NO_SAMPLE) return;
+    let series = target < 0 ? this.overflow() : this.table.find2(target, label);
+    if (series < 0) series = this.row([target, label]);
+    this.values[series]! += value;
+    if (this.ttlMs > 0) this.touched[series] = now;
+  }
+
+  addN(value: number, batch: FlowBatch, row: number, now: number, labels: readonly number[]): void {
+    const target = this.view.resolve(batch, row);
+    if (target === NO_SAMPLE) return;
+    const series = target < 0 ? this.overflow() : this.row([target, ...labels]);
+    this.values[series]! += value;
+    if (this.ttlMs > 0) this.touched[series] = now;
   }
 
   /** Ends series whose endpoint went before `deadline`, and those without a sample for their TTL. How many. */
@@ -64,12 +78,20 @@ export class PodSeries extends Family {
     if (!this.table.has(row)) return;
     const target = this.table.key(row, 0);
     super.removeRow(row);
-    if (target !== NO_TARGET) this.view.release(target);
+    if (target === NO_TARGET) return;
+    if (this.own === 0) this.rowOf[target] = 0;
+    this.view.release(target);
   }
 
   protected override create(tuple: ArrayLike<number>): number {
     const row = super.create(tuple);
-    if (this.table.key(row, 0) !== NO_TARGET) this.view.retain(this.table.key(row, 0));
+    const target = this.table.key(row, 0);
+    if (target === NO_TARGET) return row;
+    this.view.retain(target);
+    if (this.own === 0) {
+      if (target >= this.rowOf.length) this.rowOf = resized(this.rowOf, Math.max(target + 1, this.rowOf.length * 2));
+      this.rowOf[target] = row + 1;
+    }
     return row;
   }
 
@@ -89,10 +111,10 @@ export class PodSeries extends Family {
 }
 
 /** The instrument a plugin holds. What it writes to changes with the configuration; undefined while switched off. */
-export class PodInstrument implements PodCounter<number[]> {
+export abstract class PodInstrument implements PodCounter<number[]> {
   series: PodSeries | undefined;
+  protected readonly clock: { time: number };
   private readonly name: string;
-  private readonly clock: { time: number };
 
   /** `clock.time` is a coarse clock in milliseconds, so that a sample costs no call. */
   constructor(name: string, clock: { time: number }) {
@@ -100,15 +122,39 @@ export class PodInstrument implements PodCounter<number[]> {
     this.clock = clock;
   }
 
-  add(value: number, batch: FlowBatch, row: number, ...labels: number[]): void {
-    if (value === 0 || this.series === undefined) return;
-    if (!(value > 0)) {
-      throw new RetinaError('RETINA_METRIC_INVALID', `the counter ${this.name} cannot take this value`, {
-        found: String(value),
-        needed: 'a number of at least 0',
-        next: 'add what has happened since the last record of the flow',
-      });
-    }
-    this.series.add(value, batch, row, this.clock.time, labels);
+  abstract add(value: number, batch: FlowBatch, row: number, ...labels: number[]): void;
+
+  /** False for zero, which is no sample. */
+  protected counts(value: number): boolean {
+    if (value > 0) return this.series !== undefined;
+    if (value === 0) return false;
+    throw new RetinaError('RETINA_METRIC_INVALID', `the counter ${this.name} cannot take this value`, {
+      found: String(value),
+      needed: 'a number of at least 0',
+      next: 'add what has happened since the last record of the flow',
+    });
   }
+}
+
+class PodInstrument0 extends PodInstrument {
+  override add(value: number, batch: FlowBatch, row: number): void {
+    if (this.counts(value)) this.series!.add0(value, batch, row, this.clock.time);
+  }
+}
+
+class PodInstrument1 extends PodInstrument {
+  override add(value: number, batch: FlowBatch, row: number, label: number): void {
+    if (this.counts(value)) this.series!.add1(value, batch, row, this.clock.time, label);
+  }
+}
+
+class PodInstrumentN extends PodInstrument {
+  override add(value: number, batch: FlowBatch, row: number, ...labels: number[]): void {
+    if (this.counts(value)) this.series!.addN(value, batch, row, this.clock.time, labels);
+  }
+}
+
+/** The instrument for a family with so many labels of its own. */
+export function podInstrument(name: string, labels: number, clock: { time: number }): PodInstrument {
+  return new ([PodInstrument0, PodInstrument1][labels] ?? PodInstrumentN)(name, clock);
 }

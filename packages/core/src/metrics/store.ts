@@ -2,7 +2,7 @@ import type { Instruments, MetricFamily, MetricReader, MetricSpec, MetricSpecs }
 import type { EndpointTable } from '../identity/table.ts';
 import { checkSpecs, sameShape, samplesOf } from './declare.ts';
 import type { Family, FamilyDescription, FamilyHost } from './family.ts';
-import { CounterFamily, GaugeFamily, HistogramFamily } from './instruments.ts';
+import { counterFamily, CounterFamily, GaugeFamily, HistogramFamily } from './instruments.ts';
 import { LabelTable } from './labels.ts';
 import { PodFamilies } from './pod-families.ts';
 import type { PodInstrument } from './pod-family.ts';
@@ -161,7 +161,7 @@ export class MetricStore implements MetricReader {
       spec.scope === 'pod'
         ? this.pods.add(owner, description, spec)
         : spec.kind === 'counter'
-          ? new CounterFamily(this.host, description)
+          ? counterFamily(this.host, description)
           : spec.kind === 'gauge'
             ? new GaugeFamily(this.host, description)
             : new HistogramFamily(this.host, description, spec.buckets);
