@@ -18,7 +18,8 @@ namespace retina {
 
 static Napi::Value open_object(const Napi::CallbackInfo& info) {
   const std::string path = string_argument(info, 0, "file");
-  return guarded(info.Env(), [&] { return wrap(info.Env(), Environment::of(info.Env()).object_spec, open_object_file(path)); });
+  return guarded(info.Env(),
+                 [&] { return wrap(info.Env(), Environment::of(info.Env()).object_spec, open_object_file(path)); });
 }
 
 /** Resolves when everything closed so far is out of the kernel. */
@@ -38,7 +39,9 @@ static Napi::Value settled(const Napi::CallbackInfo& info) {
 }
 
 static Napi::Value remove_stale_filters(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [] { return tc_remove_stale(); }, [](Napi::Env env, uint32_t count) -> Napi::Value { return Napi::Number::New(env, count); });
+  return run_async(
+      info.Env(), [] { return tc_remove_stale(); },
+      [](Napi::Env env, uint32_t count) -> Napi::Value { return Napi::Number::New(env, count); });
 }
 
 /** The flow record's layout as the native side writes it: {stride, offsets}. */
@@ -54,7 +57,9 @@ static Napi::Value flow_layout(Napi::Env env) {
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto* environment = new Environment(env);
   env.SetInstanceData<Environment>(environment);
-  const auto define = [](Napi::FunctionReference& reference, const Napi::Function& constructor) { reference = Napi::Persistent(constructor); };
+  const auto define = [](Napi::FunctionReference& reference, const Napi::Function& constructor) {
+    reference = Napi::Persistent(constructor);
+  };
   define(environment->object_spec, ObjectSpec::define(env));
   define(environment->loaded_object, LoadedObject::define(env));
   define(environment->program, Program::define(env));

@@ -20,7 +20,9 @@ void Barrier::wait() {
     if (inner_ < 0) inner_ = bpf_map_create(BPF_MAP_TYPE_ARRAY, "retina_inner", 4, 8, 1, nullptr);
     LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = static_cast<uint32_t>(inner_));
     if (inner_ >= 0) outer_ = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "retina_barrier", 4, 4, 1, &options);
-    if (outer_ < 0) throw Failure("RETINA_MAP_FAILED", "the maps that make the barrier cannot be created", {.found = errno_text(errno)});
+    if (outer_ < 0)
+      throw Failure("RETINA_MAP_FAILED", "the maps that make the barrier cannot be created",
+                    {.found = errno_text(errno)});
   }
   const uint32_t slot = 0;
   if (bpf_map_update_elem(outer_, &slot, &inner_, BPF_ANY) != 0) {

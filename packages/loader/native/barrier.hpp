@@ -11,8 +11,9 @@ class Barrier {
   Barrier& operator=(const Barrier&) = delete;
 
   /**
-   * Updates a slot of a map of maps: the kernel promises user space that no program uses the old inner map afterwards. Typically
-   * 4-28 ms, asleep. Neither a plain map update nor membarrier(2) waits for programs. Throws RETINA_MAP_FAILED.
+   * Updates a slot of a map of maps: the kernel promises user space that no program uses the old inner map afterwards.
+   * Typically 4-28 ms, asleep. Neither a plain map update nor membarrier(2) waits for programs. Throws
+   * RETINA_MAP_FAILED.
    */
   void wait();
 

@@ -1,4 +1,5 @@
-// Closing off the event loop. Detaching a tcx link or a tracepoint waits for the kernel's running programs (4-28 ms each).
+// Closing off the event loop. Detaching a tcx link or a tracepoint waits for the kernel's running programs (4-28 ms
+// each).
 #pragma once
 
 #include <napi.h>
@@ -13,7 +14,8 @@ class Closer {
  public:
   explicit Closer(Napi::Env env) : env_(env) {}
 
-  /** Runs `task` soon on a pool thread, in the order of calls. It keeps the process's event loop alive until it is done. */
+  /** Runs `task` soon on a pool thread, in the order of calls. It keeps the process's event loop alive until it is
+   * done. */
   void add(std::function<void()> task);
   /** Calls `done` on the JavaScript thread when everything added so far has run. */
   void when_idle(std::function<void()> done);

@@ -18,11 +18,13 @@ Napi::Error js_error(Napi::Env env, const Failure& failure) {
   set("detail", parts.detail);
   options.Set("retryable", parts.retryable);
   const auto& constructor = Environment::of(env).retina_error;
-  return Napi::Error(env, constructor.New({Napi::String::New(env, failure.code()), Napi::String::New(env, failure.summary()), options}));
+  return Napi::Error(env, constructor.New({Napi::String::New(env, failure.code()),
+                                           Napi::String::New(env, failure.summary()), options}));
 }
 
 static Napi::TypeError expected(const Napi::CallbackInfo& info, size_t index, const char* name, const char* what) {
-  static const char* const kTypes[] = {"undefined", "null", "a boolean", "a number", "a string", "a symbol", "an object", "a function", "an external", "a bigint"};
+  static const char* const kTypes[] = {"undefined", "null",      "a boolean",  "a number",    "a string",
+                                       "a symbol",  "an object", "a function", "an external", "a bigint"};
   const auto type = static_cast<size_t>(info[index].Type());
   const char* seen = type < std::size(kTypes) ? kTypes[type] : "something else";
   return Napi::TypeError::New(info.Env(), std::string("expected ") + what + " for " + name + ", received " + seen);

@@ -71,7 +71,8 @@ class AsyncJob : public Napi::AsyncWorker {
   std::optional<Failure> failure_{};
 };
 
-/** Runs `work` on a pool thread, then `finish(env, result)` on the JavaScript thread; its value resolves the promise. */
+/** Runs `work` on a pool thread, then `finish(env, result)` on the JavaScript thread; its value resolves the promise.
+ */
 template <typename Work, typename Finish>
 Napi::Promise run_async(Napi::Env env, Work work, Finish finish) {
   auto* job = new AsyncJob<Work, Finish>(env, std::move(work), std::move(finish));

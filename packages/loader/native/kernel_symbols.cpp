@@ -43,7 +43,8 @@ static void read(SymbolTable& symbols) {
     symbols.text.append(name, length).push_back('\0');
   }
   fclose(file);
-  std::stable_sort(symbols.symbols.begin(), symbols.symbols.end(), [](const Symbol& a, const Symbol& b) { return a.address < b.address; });
+  std::stable_sort(symbols.symbols.begin(), symbols.symbols.end(),
+                   [](const Symbol& a, const Symbol& b) { return a.address < b.address; });
   symbols.symbols.shrink_to_fit();
   symbols.text.shrink_to_fit();
 }
@@ -59,11 +60,13 @@ std::string find_kernel_symbol(uint64_t address) {
   auto& symbols = table();
   std::lock_guard lock(symbols.mutex);
   if (!symbols.read) read(symbols);
-  auto after = std::upper_bound(symbols.symbols.begin(), symbols.symbols.end(), address, [](uint64_t a, const Symbol& symbol) { return a < symbol.address; });
+  auto after = std::upper_bound(symbols.symbols.begin(), symbols.symbols.end(), address,
+                                [](uint64_t a, const Symbol& symbol) { return a < symbol.address; });
   if (after == symbols.symbols.begin()) return "";
   const uint64_t start = std::prev(after)->address;
   // Of aliases the first is the one the source names.
-  const auto first = std::lower_bound(symbols.symbols.begin(), after, start, [](const Symbol& symbol, uint64_t a) { return symbol.address < a; });
+  const auto first = std::lower_bound(symbols.symbols.begin(), after, start,
+                                      [](const Symbol& symbol, uint64_t a) { return symbol.address < a; });
   return symbols.text.c_str() + first->name;
 }
 

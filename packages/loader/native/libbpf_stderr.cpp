@@ -1,5 +1,6 @@
-// Distributions compile libbpf.a for executables: it addresses `stderr` directly, which a shared library must not. The linker
-// is told to bind those references to this variable instead (--wrap=stderr). Everything else in the archive links as it is.
+// Distributions compile libbpf.a for executables: it addresses `stderr` directly, which a shared library must not. The
+// linker is told to bind those references to this variable instead (--wrap=stderr). Everything else in the archive
+// links as it is.
 #include <cstdio>
 
 extern "C" {

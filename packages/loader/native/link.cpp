@@ -29,14 +29,20 @@ static Failure tcx_failure(uint32_t ifindex, bool egress, int error) {
   const auto missing = error == EPERM ? missing_capabilities({"BPF", "NET_ADMIN"}) : std::vector<std::string>{};
   if (!missing.empty()) {
     return Failure("RETINA_CAPABILITY_MISSING", "programs cannot be attached without " + capability_list(missing),
-                   {.found = errno_text(error), .needed = "CAP_BPF and CAP_NET_ADMIN", .next = "run as root, or grant " + capability_list(missing)});
+                   {.found = errno_text(error),
+                    .needed = "CAP_BPF and CAP_NET_ADMIN",
+                    .next = "run as root, or grant " + capability_list(missing)});
   }
-  return Failure("RETINA_ATTACH_FAILED", std::string("attaching to the ") + (egress ? "egress" : "ingress") + " hook of interface " + std::to_string(ifindex) + " failed",
-                 {.found = errno_text(error), .next = error == ENODEV ? "the interface is gone: nothing" : "see what else is there: bpftool net",
+  return Failure("RETINA_ATTACH_FAILED",
+                 std::string("attaching to the ") + (egress ? "egress" : "ingress") + " hook of interface " +
+                     std::to_string(ifindex) + " failed",
+                 {.found = errno_text(error),
+                  .next = error == ENODEV ? "the interface is gone: nothing" : "see what else is there: bpftool net",
                   .retryable = error == EBUSY || error == EAGAIN});
 }
 
-std::shared_ptr<LinkState> LinkState::tap(int program_fd, const std::string& program, uint32_t ifindex, bool egress, const std::string& mode) {
+std::shared_ptr<LinkState> LinkState::tap(int program_fd, const std::string& program, uint32_t ifindex, bool egress,
+                                          const std::string& mode) {
   auto state = std::make_shared<LinkState>();
   state->ifindex = ifindex;
   state->egress = egress;
@@ -46,11 +52,13 @@ std::shared_ptr<LinkState> LinkState::tap(int program_fd, const std::string& pro
     return state;
   }
   if (!kernel_has_tcx()) {
-    throw Failure("RETINA_KERNEL_UNSUPPORTED", "this kernel has no tcx links", {.needed = "Linux 6.6 or later", .next = "use the mode 'auto' or 'clsact'"});
+    throw Failure("RETINA_KERNEL_UNSUPPORTED", "this kernel has no tcx links",
+                  {.needed = "Linux 6.6 or later", .next = "use the mode 'auto' or 'clsact'"});
   }
   state->kind = LinkKind::tcx;
   LIBBPF_OPTS(bpf_link_create_opts, options, .flags = kBefore);
-  const int fd = bpf_link_create(program_fd, static_cast<int>(ifindex), static_cast<bpf_attach_type>(egress ? kTcxEgress : kTcxIngress), &options);
+  const int fd = bpf_link_create(program_fd, static_cast<int>(ifindex),
+                                 static_cast<bpf_attach_type>(egress ? kTcxEgress : kTcxIngress), &options);
   if (fd < 0) throw tcx_failure(ifindex, egress, errno);
   state->tcx_ = Descriptor(fd);
   return state;
@@ -92,8 +100,12 @@ Napi::Function Link::define(Napi::Env env) {
 
 Link::Link(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Link>(info), handle_(unwrap_state<LinkHandle>(info)) {}
 
-Napi::Value Link::ifindex(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), handle_.link->ifindex); }
-Napi::Value Link::direction(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), handle_.link->egress ? "egress" : "ingress"); }
+Napi::Value Link::ifindex(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), handle_.link->ifindex);
+}
+Napi::Value Link::direction(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), handle_.link->egress ? "egress" : "ingress");
+}
 Napi::Value Link::mode(const Napi::CallbackInfo& info) {
   const auto kind = handle_.link->kind;
   return Napi::String::New(info.Env(), kind == LinkKind::tcx ? "tcx" : kind == LinkKind::clsact ? "clsact" : "tracing");

@@ -23,7 +23,8 @@ class LinkState {
   /** Takes the link over. */
   static std::shared_ptr<LinkState> tracing(bpf_link* link);
   /** Blocks. `mode`: auto, tcx or clsact. Throws RETINA_ATTACH_FAILED or RETINA_KERNEL_UNSUPPORTED. */
-  static std::shared_ptr<LinkState> tap(int program_fd, const std::string& program, uint32_t ifindex, bool egress, const std::string& mode);
+  static std::shared_ptr<LinkState> tap(int program_fd, const std::string& program, uint32_t ifindex, bool egress,
+                                        const std::string& mode);
   ~LinkState() { close(); }
 
   /** Replaces the program; nobody sees a moment without one. Throws RETINA_ATTACH_FAILED. */

@@ -62,11 +62,12 @@ static std::string verifier_log(const std::string& log) {
 
 static Failure capability_failure(const LoadAttempt& attempt, const std::vector<std::string>& missing) {
   const std::string list = capability_list(missing);
-  return Failure("RETINA_CAPABILITY_MISSING", "'" + attempt.file.name + "' cannot be loaded without " + list,
-                 {.found = errno_text(attempt.error),
-                  .needed = capability_list(attempt.needed),
-                  .next = "run as root, or grant " + list + " (setcap, systemd's AmbientCapabilities=, the pod's securityContext)",
-                  .detail = attempt.log});
+  return Failure(
+      "RETINA_CAPABILITY_MISSING", "'" + attempt.file.name + "' cannot be loaded without " + list,
+      {.found = errno_text(attempt.error),
+       .needed = capability_list(attempt.needed),
+       .next = "run as root, or grant " + list + " (setcap, systemd's AmbientCapabilities=, the pod's securityContext)",
+       .detail = attempt.log});
 }
 
 Failure load_failure(const LoadAttempt& attempt) {
@@ -76,17 +77,19 @@ Failure load_failure(const LoadAttempt& attempt) {
   const bool denied = attempt.error == EPERM || attempt.error == EACCES;
   if (denied && !missing.empty()) return capability_failure(attempt, missing);
   if (!kernel_btf_readable() && attempt.log.find("BTF") != std::string::npos && verifier.empty()) {
-    return Failure("RETINA_BTF_MISSING", "'" + attempt.file.name + "' needs the kernel's type information",
-                   {.found = "nothing readable at " + kernel_btf_path(),
-                    .needed = "a kernel built with CONFIG_DEBUG_INFO_BTF",
-                    .next = "use a distribution kernel that has it (Debian 11, Ubuntu 20.10, RHEL 8.2 and later do), or mount /sys",
-                    .detail = attempt.log});
+    return Failure(
+        "RETINA_BTF_MISSING", "'" + attempt.file.name + "' needs the kernel's type information",
+        {.found = "nothing readable at " + kernel_btf_path(),
+         .needed = "a kernel built with CONFIG_DEBUG_INFO_BTF",
+         .next =
+             "use a distribution kernel that has it (Debian 11, Ubuntu 20.10, RHEL 8.2 and later do), or mount /sys",
+         .detail = attempt.log});
   }
   if (!verifier.empty()) {
     const std::string reason = last_meaningful_line(verifier);
     return Failure("RETINA_VERIFIER_REJECTED",
-                   (reason.empty() ? errno_text(attempt.error) : reason) + " (the kernel's verifier, on program '" + program +
-                       "' of '" + attempt.file.name + "')",
+                   (reason.empty() ? errno_text(attempt.error) : reason) + " (the kernel's verifier, on program '" +
+                       program + "' of '" + attempt.file.name + "')",
                    {.found = errno_text(attempt.error),
                     .next = "read the whole log in the error's detail; skip the program if this kernel cannot run it",
                     .detail = verifier});
@@ -102,12 +105,14 @@ Failure load_failure(const LoadAttempt& attempt) {
     if (!found.empty()) found += "; ";
     found += line;
   }
-  const std::string what = program.empty() ? "'" + attempt.file.name + "'" : "program '" + program + "' of '" + attempt.file.name + "'";
-  return Failure("RETINA_LOAD_FAILED", "the kernel refused to load " + what,
-                 {.found = found.empty() ? errno_text(attempt.error) : found,
-                  .next = attempt.error == ENOMEM ? "lower the maps' sizes, or raise the memory limit" : "see the error's detail",
-                  .detail = attempt.log,
-                  .retryable = attempt.error == ENOMEM || attempt.error == EAGAIN});
+  const std::string what =
+      program.empty() ? "'" + attempt.file.name + "'" : "program '" + program + "' of '" + attempt.file.name + "'";
+  return Failure(
+      "RETINA_LOAD_FAILED", "the kernel refused to load " + what,
+      {.found = found.empty() ? errno_text(attempt.error) : found,
+       .next = attempt.error == ENOMEM ? "lower the maps' sizes, or raise the memory limit" : "see the error's detail",
+       .detail = attempt.log,
+       .retryable = attempt.error == ENOMEM || attempt.error == EAGAIN});
 }
 
 }  // namespace retina

@@ -60,7 +60,8 @@ static bpf_program& loaded_program(const BpfObject& object, const std::string& n
   if (bpf_program* program = object.find_program(name)) return *program;
   std::string known;
   for (const auto& program : object.programs()) known += (known.empty() ? "" : ", ") + program.name;
-  throw Failure("RETINA_OBJECT_INVALID", "'" + object.name() + "' has no loaded program '" + name + "'", {.found = "programs: " + (known.empty() ? "none" : known)});
+  throw Failure("RETINA_OBJECT_INVALID", "'" + object.name() + "' has no loaded program '" + name + "'",
+                {.found = "programs: " + (known.empty() ? "none" : known)});
 }
 
 Napi::Value LoadedObject::program(const Napi::CallbackInfo& info) {
@@ -73,7 +74,9 @@ Napi::Value LoadedObject::program(const Napi::CallbackInfo& info) {
 
 Napi::Value LoadedObject::map(const Napi::CallbackInfo& info) {
   const std::string name = string_argument(info, 0, "map");
-  return guarded(info.Env(), [&] { return wrap(info.Env(), Environment::of(info.Env()).map, MapState{state_->open()->map(name), state_}); });
+  return guarded(info.Env(), [&] {
+    return wrap(info.Env(), Environment::of(info.Env()).map, MapState{state_->open()->map(name), state_});
+  });
 }
 
 Napi::Value LoadedObject::attach(const Napi::CallbackInfo& info) {
@@ -82,7 +85,8 @@ Napi::Value LoadedObject::attach(const Napi::CallbackInfo& info) {
     bpf_program& program = loaded_program(*state_->open(), name);
     const std::string section = bpf_program__section_name(&program);
     if (bpf_program__type(&program) == BPF_PROG_TYPE_SCHED_CLS) {
-      throw Failure("RETINA_ATTACH_FAILED", "program '" + name + "' belongs to an interface", {.found = "section '" + section + "'", .next = "use attachTap"});
+      throw Failure("RETINA_ATTACH_FAILED", "program '" + name + "' belongs to an interface",
+                    {.found = "section '" + section + "'", .next = "use attachTap"});
     }
     LibbpfLog log;
     bpf_link* link = bpf_program__attach(&program);
@@ -90,7 +94,8 @@ Napi::Value LoadedObject::attach(const Napi::CallbackInfo& info) {
       const int error = errno;
       const std::string line = log.last_line();
       throw Failure("RETINA_ATTACH_FAILED", "program '" + name + "' cannot be attached (section '" + section + "')",
-                    {.found = line.empty() ? errno_text(error) : line, .next = error == ENOENT ? "this kernel has no such hook: skip the program" : "",
+                    {.found = line.empty() ? errno_text(error) : line,
+                     .next = error == ENOENT ? "this kernel has no such hook: skip the program" : "",
                      .detail = log.text()});
     }
     return adopt_link(info.Env(), state_->links, LinkState::tracing(link));
@@ -102,18 +107,25 @@ Napi::Value LoadedObject::attach_tap(const Napi::CallbackInfo& info) {
   const uint32_t ifindex = number_argument(info, 1, "ifindex");
   const std::string direction = string_argument(info, 2, "direction");
   const std::string mode = info[3].IsUndefined() ? "auto" : string_argument(info, 3, "mode");
-  if (direction != "ingress" && direction != "egress") throw Napi::TypeError::New(info.Env(), "expected 'ingress' or 'egress' for direction, received '" + direction + "'");
-  if (mode != "auto" && mode != "tcx" && mode != "clsact") throw Napi::TypeError::New(info.Env(), "expected 'auto', 'tcx' or 'clsact' for mode, received '" + mode + "'");
+  if (direction != "ingress" && direction != "egress")
+    throw Napi::TypeError::New(info.Env(),
+                               "expected 'ingress' or 'egress' for direction, received '" + direction + "'");
+  if (mode != "auto" && mode != "tcx" && mode != "clsact")
+    throw Napi::TypeError::New(info.Env(), "expected 'auto', 'tcx' or 'clsact' for mode, received '" + mode + "'");
   return guarded(info.Env(), [&] {
     const auto object = state_->open();
     bpf_program& program = loaded_program(*object, name);
     if (bpf_program__type(&program) != BPF_PROG_TYPE_SCHED_CLS) {
-      throw Failure("RETINA_ATTACH_FAILED", "program '" + name + "' is no tap", {.found = std::string("section '") + bpf_program__section_name(&program) + "'", .needed = "section 'tc'"});
+      throw Failure(
+          "RETINA_ATTACH_FAILED", "program '" + name + "' is no tap",
+          {.found = std::string("section '") + bpf_program__section_name(&program) + "'", .needed = "section 'tc'"});
     }
     auto work = [object, name, ifindex, egress = direction == "egress", mode] {
       return LinkState::tap(object->program_fd(name), name, ifindex, egress, mode);
     };
-    auto finish = [](Napi::Env env, std::shared_ptr<LinkState> link) -> Napi::Value { return adopt_link(env, Environment::of(env).taps, std::move(link)); };
+    auto finish = [](Napi::Env env, std::shared_ptr<LinkState> link) -> Napi::Value {
+      return adopt_link(env, Environment::of(env).taps, std::move(link));
+    };
     return run_async(info.Env(), std::move(work), std::move(finish));
   });
 }
@@ -134,7 +146,8 @@ Napi::Value LoadedObject::missed(const Napi::CallbackInfo& info) {
     bpf_prog_info program{};
     uint32_t length = sizeof(program);
     if (bpf_obj_get_info_by_fd(bpf_program__fd(&loaded_program(*state_->open(), name)), &program, &length) != 0) {
-      throw Failure("RETINA_LOAD_FAILED", "the kernel tells nothing about program '" + name + "'", {.found = errno_text(errno)});
+      throw Failure("RETINA_LOAD_FAILED", "the kernel tells nothing about program '" + name + "'",
+                    {.found = errno_text(errno)});
     }
     return Napi::Number::New(info.Env(), static_cast<double>(program.recursion_misses));
   });
@@ -144,7 +157,9 @@ Napi::Value LoadedObject::open_stream(const Napi::CallbackInfo& info) {
   const std::string name = string_argument(info, 0, "map");
   const uint32_t stride = number_argument(info, 1, "stride");
   const Napi::Function on_batch = function_argument(info, 2, "handler");
-  return guarded(info.Env(), [&] { return open_source(info.Env(), state_, make_stream_source(state_->open(), name, stride), SlabPlan{}, on_batch); });
+  return guarded(info.Env(), [&] {
+    return open_source(info.Env(), state_, make_stream_source(state_->open(), name, stride), SlabPlan{}, on_batch);
+  });
 }
 
 Napi::Value LoadedObject::open_table(const Napi::CallbackInfo& info) {
@@ -152,7 +167,9 @@ Napi::Value LoadedObject::open_table(const Napi::CallbackInfo& info) {
   const uint32_t stride = number_argument(info, 1, "stride");
   const uint32_t ms = number_argument(info, 2, "interval");
   const Napi::Function on_batch = function_argument(info, 3, "handler");
-  return guarded(info.Env(), [&] { return open_source(info.Env(), state_, make_table_source(state_->open(), name, stride, ms), SlabPlan{}, on_batch); });
+  return guarded(info.Env(), [&] {
+    return open_source(info.Env(), state_, make_table_source(state_->open(), name, stride, ms), SlabPlan{}, on_batch);
+  });
 }
 
 Napi::Value LoadedObject::open_flows(const Napi::CallbackInfo& info) {
@@ -163,7 +180,8 @@ Napi::Value LoadedObject::open_flows(const Napi::CallbackInfo& info) {
     const Napi::Value number = given.Get(name);
     if (number.IsUndefined()) return;
     const double wanted = number.IsNumber() ? number.As<Napi::Number>().DoubleValue() : 0;
-    if (!(wanted >= 1 && wanted <= 4294967295.0)) throw Napi::TypeError::New(info.Env(), std::string("expected a positive number for ") + name);
+    if (!(wanted >= 1 && wanted <= 4294967295.0))
+      throw Napi::TypeError::New(info.Env(), std::string("expected a positive number for ") + name);
     value = static_cast<uint32_t>(wanted);
   };
   read("intervalMs", options.interval_ms);
@@ -172,18 +190,22 @@ Napi::Value LoadedObject::open_flows(const Napi::CallbackInfo& info) {
   read("tcpTimeoutSeconds", options.tcp_timeout_s);
   read("otherTimeoutSeconds", options.other_timeout_s);
   read("closedTimeoutSeconds", options.closed_timeout_s);
-  return guarded(info.Env(), [&] { return open_source(info.Env(), state_, make_flow_source(state_->open(), options), flow_slabs(), on_batch); });
+  return guarded(info.Env(), [&] {
+    return open_source(info.Env(), state_, make_flow_source(state_->open(), options), flow_slabs(), on_batch);
+  });
 }
 
 Napi::Value LoadedObject::close(const Napi::CallbackInfo& info) {
   if (!state_->object) return info.Env().Undefined();
   auto& environment = Environment::of(info.Env());
   for (const auto& port : std::exchange(state_->ports, {})) environment.reactor(info.Env()).close(port);
-  // Links first, then the object: a hook never points at a program that lost its maps' last reader. Both off the event loop.
-  environment.closer.add([links = std::exchange(*state_->links, {}), object = std::exchange(state_->object, nullptr)]() mutable {
-    for (const auto& link : links) link->close();
-    object.reset();
-  });
+  // Links first, then the object: a hook never points at a program that lost its maps' last reader. Both off the event
+  // loop.
+  environment.closer.add(
+      [links = std::exchange(*state_->links, {}), object = std::exchange(state_->object, nullptr)]() mutable {
+        for (const auto& link : links) link->close();
+        object.reset();
+      });
   return info.Env().Undefined();
 }
 

@@ -60,16 +60,20 @@ Napi::Value Map::create(const Napi::CallbackInfo& info) {
     else if (type == "array") state.info.type = BPF_MAP_TYPE_ARRAY;
     else if (type == "percpu_array") state.info.type = BPF_MAP_TYPE_PERCPU_ARRAY;
     else if (type == "hash") state.info.type = BPF_MAP_TYPE_HASH;
-    else throw Napi::TypeError::New(info.Env(), "expected prog_array, array, percpu_array or hash for type, received '" + type + "'");
+    else
+      throw Napi::TypeError::New(info.Env(),
+                                 "expected prog_array, array, percpu_array or hash for type, received '" + type + "'");
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = number("flags"));
     const std::string kernel_name = state.info.name.substr(0, BPF_OBJ_NAME_LEN - 1);
-    state.info.fd = bpf_map_create(static_cast<bpf_map_type>(state.info.type), kernel_name.c_str(), state.info.key_size, state.info.value_size,
-                                   state.info.max_entries, &options);
+    state.info.fd = bpf_map_create(static_cast<bpf_map_type>(state.info.type), kernel_name.c_str(), state.info.key_size,
+                                   state.info.value_size, state.info.max_entries, &options);
     if (state.info.fd < 0) {
       const int error = errno;
       const auto missing = error == EPERM ? missing_capabilities({"BPF"}) : std::vector<std::string>{};
-      throw Failure(missing.empty() ? "RETINA_MAP_FAILED" : "RETINA_CAPABILITY_MISSING", "the map '" + state.info.name + "' cannot be created",
-                    {.found = errno_text(error), .needed = missing.empty() ? "" : capability_list(missing),
+      throw Failure(missing.empty() ? "RETINA_MAP_FAILED" : "RETINA_CAPABILITY_MISSING",
+                    "the map '" + state.info.name + "' cannot be created",
+                    {.found = errno_text(error),
+                     .needed = missing.empty() ? "" : capability_list(missing),
                      .next = missing.empty() ? "" : "run as root, or grant " + capability_list(missing)});
     }
     return wrap(info.Env(), Environment::of(info.Env()).map, std::move(state));
@@ -77,9 +81,15 @@ Napi::Value Map::create(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value Map::name(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), state_.info.name); }
-Napi::Value Map::key_size(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_.info.key_size); }
-Napi::Value Map::value_size(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_.info.value_size); }
-Napi::Value Map::max_entries(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), state_.info.max_entries); }
+Napi::Value Map::key_size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), state_.info.key_size);
+}
+Napi::Value Map::value_size(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), state_.info.value_size);
+}
+Napi::Value Map::max_entries(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), state_.info.max_entries);
+}
 Napi::Value Map::fd_value(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), fd()); });
 }
@@ -87,8 +97,9 @@ Napi::Value Map::fd_value(const Napi::CallbackInfo& info) {
 Napi::Uint8Array Map::sized(const Napi::CallbackInfo& info, size_t index, const char* name, size_t size) const {
   const Napi::Uint8Array bytes = bytes_argument(info, index, name);
   if (bytes.ByteLength() != size) {
-    throw Napi::RangeError::New(info.Env(), std::string("expected ") + std::to_string(size) + " bytes for the " + name + " of map '" + state_.info.name +
-                                                "', received " + std::to_string(bytes.ByteLength()));
+    throw Napi::RangeError::New(info.Env(), std::string("expected ") + std::to_string(size) + " bytes for the " + name +
+                                                " of map '" + state_.info.name + "', received " +
+                                                std::to_string(bytes.ByteLength()));
   }
   return bytes;
 }
@@ -114,7 +125,8 @@ Napi::Value Map::update(const Napi::CallbackInfo& info) {
     const int descriptor = fd();
     const Napi::Uint8Array key = sized(info, 0, "key", state_.info.key_size);
     const Napi::Uint8Array value = sized(info, 1, "value", value_bytes(state_.info));
-    if (bpf_map_update_elem(descriptor, key.Data(), value.Data(), BPF_ANY) != 0) throw operation_failed(state_.info.name, "an update of", errno);
+    if (bpf_map_update_elem(descriptor, key.Data(), value.Data(), BPF_ANY) != 0)
+      throw operation_failed(state_.info.name, "an update of", errno);
     return info.Env().Undefined();
   });
 }
@@ -149,15 +161,20 @@ Napi::Value Map::set_program(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     const int descriptor = fd();
     if (info[1].IsUndefined() || info[1].IsNull()) {
-      if (bpf_map_delete_elem(descriptor, &slot) != 0 && errno != ENOENT) throw operation_failed(state_.info.name, "emptying a slot of", errno);
+      if (bpf_map_delete_elem(descriptor, &slot) != 0 && errno != ENOENT)
+        throw operation_failed(state_.info.name, "emptying a slot of", errno);
       return info.Env().Undefined();
     }
     const Program& program = program_argument(info, 1);
     const int program_fd = program.fd();
     if (bpf_map_update_elem(descriptor, &slot, &program_fd, BPF_ANY) != 0) {
       const int error = errno;
-      throw Failure("RETINA_MAP_FAILED", "program '" + program.name() + "' cannot be put into slot " + std::to_string(slot) + " of '" + state_.info.name + "'",
-                    {.found = errno_text(error), .needed = "a slot below " + std::to_string(state_.info.max_entries) + " and a program of the type the array has already"});
+      throw Failure("RETINA_MAP_FAILED",
+                    "program '" + program.name() + "' cannot be put into slot " + std::to_string(slot) + " of '" +
+                        state_.info.name + "'",
+                    {.found = errno_text(error),
+                     .needed = "a slot below " + std::to_string(state_.info.max_entries) +
+                               " and a program of the type the array has already"});
     }
     return info.Env().Undefined();
   });

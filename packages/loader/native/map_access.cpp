@@ -23,7 +23,8 @@ size_t value_bytes(const MapInfo& map) {
 }
 
 static Failure failed(const MapInfo& map, const char* what, int error) {
-  return Failure("RETINA_MAP_FAILED", std::string(what) + " of map '" + map.name + "' failed", {.found = errno_text(error)});
+  return Failure("RETINA_MAP_FAILED", std::string(what) + " of map '" + map.name + "' failed",
+                 {.found = errno_text(error)});
 }
 
 /** false: the kernel has no batches for this map. */
@@ -36,7 +37,8 @@ static bool each_batch(const MapInfo& map, const std::function<void(const uint8_
   LIBBPF_OPTS(bpf_map_batch_opts, options);
   for (;;) {
     uint32_t count = chunk;
-    const int error = -bpf_map_lookup_batch(map.fd, first ? nullptr : position.data(), position.data(), keys.data(), values.data(), &count, &options);
+    const int error = -bpf_map_lookup_batch(map.fd, first ? nullptr : position.data(), position.data(), keys.data(),
+                                            values.data(), &count, &options);
     if (error == ENOSPC && chunk < map.max_entries) {  // one bucket holds more than fits
       chunk = std::min<uint32_t>(map.max_entries, chunk * 4);
       keys.resize(size_t{chunk} * map.key_size);
@@ -44,7 +46,8 @@ static bool each_batch(const MapInfo& map, const std::function<void(const uint8_
       continue;
     }
     if (error && error != ENOENT) {
-      if (first && (error == EINVAL || error == ENOTSUP || error == 524)) return false;  // 524: the kernel's own ENOTSUPP
+      if (first && (error == EINVAL || error == ENOTSUP || error == 524))
+        return false;  // 524: the kernel's own ENOTSUPP
       throw failed(map, "a batch read", error);
     }
     for (uint32_t i = 0; i < count; i++) each(&keys[size_t{i} * map.key_size], &values[i * size]);
@@ -68,9 +71,10 @@ void each_entry_of(const MapInfo& map, const std::function<void(const uint8_t*, 
 std::vector<uint64_t> summed(const MapInfo& map) {
   const bool per_cpu = map.type == BPF_MAP_TYPE_PERCPU_ARRAY;
   if ((!per_cpu && map.type != BPF_MAP_TYPE_ARRAY) || map.value_size % 8 != 0) {
-    throw Failure("RETINA_OBJECT_INVALID", "the map '" + map.name + "' holds no counters",
-                  {.found = "type " + std::to_string(map.type) + ", values of " + std::to_string(map.value_size) + " bytes",
-                   .needed = "an array or per-CPU array of u64s"});
+    throw Failure(
+        "RETINA_OBJECT_INVALID", "the map '" + map.name + "' holds no counters",
+        {.found = "type " + std::to_string(map.type) + ", values of " + std::to_string(map.value_size) + " bytes",
+         .needed = "an array or per-CPU array of u64s"});
   }
   const size_t words = map.value_size / 8;
   const size_t cpus = per_cpu ? possible_cpus() : 1;

@@ -17,7 +17,8 @@ size_t value_bytes(const MapInfo& map);
 /** Calls `each(key, value)` for every entry; batched where the kernel can. Throws RETINA_MAP_FAILED. */
 void each_entry_of(const MapInfo& map, const std::function<void(const uint8_t* key, const uint8_t* value)>& each);
 
-/** u64 sums over CPUs of every element of an array map, element after element. Throws RETINA_OBJECT_INVALID for other types. */
+/** u64 sums over CPUs of every element of an array map, element after element. Throws RETINA_OBJECT_INVALID for other
+ * types. */
 std::vector<uint64_t> summed(const MapInfo& map);
 
 }  // namespace retina

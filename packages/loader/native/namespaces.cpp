@@ -43,7 +43,9 @@ std::vector<NamedNamespace> read_named_namespaces() {
     struct stat status {};
     struct statfs filesystem {};
     // A plain file is a name whose namespace is gone, or not yet there.
-    if (!file || fstat(file.get(), &status) != 0 || fstatfs(file.get(), &filesystem) != 0 || filesystem.f_type != NSFS_MAGIC) continue;
+    if (!file || fstat(file.get(), &status) != 0 || fstatfs(file.get(), &filesystem) != 0 ||
+        filesystem.f_type != NSFS_MAGIC)
+      continue;
     found.push_back({entry->d_name, status.st_ino, netnsid_of(socket, file.get())});
   }
   closedir(folder);
@@ -52,7 +54,9 @@ std::vector<NamedNamespace> read_named_namespaces() {
 
 std::vector<NetworkRecord> read_addresses_in(const std::string& path) {
   const Descriptor space(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!space) throw Failure("RETINA_NETLINK_FAILED", "the network namespace '" + path + "' cannot be opened", {.found = errno_text(errno)});
+  if (!space)
+    throw Failure("RETINA_NETLINK_FAILED", "the network namespace '" + path + "' cannot be opened",
+                  {.found = errno_text(errno)});
   std::vector<NetworkRecord> records;
   int entered = 0;
   std::exception_ptr thrown;
@@ -69,10 +73,15 @@ std::vector<NetworkRecord> read_addresses_in(const std::string& path) {
     }
   }).join();
   if (entered == EPERM || entered == EACCES) {
-    throw Failure("RETINA_CAPABILITY_MISSING", "the network namespace '" + path + "' cannot be entered without CAP_SYS_ADMIN",
-                  {.found = errno_text(entered), .needed = "CAP_SYS_ADMIN", .next = "run as root, or do without names for that namespace's addresses"});
+    throw Failure("RETINA_CAPABILITY_MISSING",
+                  "the network namespace '" + path + "' cannot be entered without CAP_SYS_ADMIN",
+                  {.found = errno_text(entered),
+                   .needed = "CAP_SYS_ADMIN",
+                   .next = "run as root, or do without names for that namespace's addresses"});
   }
-  if (entered) throw Failure("RETINA_NETLINK_FAILED", "the network namespace '" + path + "' cannot be entered", {.found = errno_text(entered)});
+  if (entered)
+    throw Failure("RETINA_NETLINK_FAILED", "the network namespace '" + path + "' cannot be entered",
+                  {.found = errno_text(entered)});
   if (thrown) std::rethrow_exception(thrown);
   return records;
 }

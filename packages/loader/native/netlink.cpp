@@ -62,7 +62,8 @@ std::string attribute_text(const rtattr& attribute) {
 }
 
 static Failure failed(const char* what) {
-  return Failure("RETINA_NETLINK_FAILED", std::string("a netlink socket cannot be ") + what, {.found = errno_text(errno)});
+  return Failure("RETINA_NETLINK_FAILED", std::string("a netlink socket cannot be ") + what,
+                 {.found = errno_text(errno)});
 }
 
 NetlinkSocket::NetlinkSocket(uint32_t groups) : buffer_(64 * 1024) {
@@ -77,7 +78,8 @@ NetlinkSocket::NetlinkSocket(uint32_t groups) : buffer_(64 * 1024) {
   if (!groups) setsockopt(fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 }
 
-int NetlinkSocket::receive(uint32_t sequence, bool dump, const std::function<void(const nlmsghdr&)>& each, bool& interrupted) {
+int NetlinkSocket::receive(uint32_t sequence, bool dump, const std::function<void(const nlmsghdr&)>& each,
+                           bool& interrupted) {
   for (;;) {
     const ssize_t size = recv(fd(), buffer_.data(), buffer_.size(), 0);
     if (size < 0) {
@@ -110,7 +112,8 @@ int NetlinkSocket::request(NetlinkMessage& message, const std::function<void(con
   return receive(sequence_, false, reply, interrupted);
 }
 
-int NetlinkSocket::dump(NetlinkMessage& message, const std::function<void(const nlmsghdr&)>& each, const std::function<void()>& restart) {
+int NetlinkSocket::dump(NetlinkMessage& message, const std::function<void(const nlmsghdr&)>& each,
+                        const std::function<void()>& restart) {
   for (int attempt = 0;; attempt++) {
     auto& header = message.finish(++sequence_);
     header.nlmsg_flags |= NLM_F_DUMP;

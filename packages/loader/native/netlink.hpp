@@ -46,8 +46,10 @@ class NetlinkSocket {
   int fd() const { return socket_.get(); }
   /** Sends and waits for the acknowledgement; a reply before it goes to `reply`. Returns 0 or a positive errno. */
   int request(NetlinkMessage& message, const std::function<void(const nlmsghdr&)>& reply = {});
-  /** Sends a dump request and calls `each` for every message of the answer, again from the start when it was interrupted. Returns 0 or a positive errno. */
-  int dump(NetlinkMessage& message, const std::function<void(const nlmsghdr&)>& each, const std::function<void()>& restart = {});
+  /** Sends a dump request and calls `each` for every message of the answer, again from the start when it was
+   * interrupted. Returns 0 or a positive errno. */
+  int dump(NetlinkMessage& message, const std::function<void(const nlmsghdr&)>& each,
+           const std::function<void()>& restart = {});
 
  private:
   int receive(uint32_t sequence, bool dump, const std::function<void(const nlmsghdr&)>& each, bool& interrupted);

@@ -17,44 +17,59 @@ static Napi::Value records_value(Napi::Env env, const std::vector<NetworkRecord>
   return bytes_value(env, records.data(), records.size() * sizeof(NetworkRecord));
 }
 
-static Napi::Value interfaces(const Napi::CallbackInfo& info) { return run_async(info.Env(), [] { return read_interfaces(); }, records_value); }
-static Napi::Value addresses(const Napi::CallbackInfo& info) { return run_async(info.Env(), [] { return read_addresses(); }, records_value); }
+static Napi::Value interfaces(const Napi::CallbackInfo& info) {
+  return run_async(
+      info.Env(), [] { return read_interfaces(); }, records_value);
+}
+static Napi::Value addresses(const Napi::CallbackInfo& info) {
+  return run_async(
+      info.Env(), [] { return read_addresses(); }, records_value);
+}
 
 static Napi::Value addresses_in(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [path = string_argument(info, 0, "namespacePath")] { return read_addresses_in(path); }, records_value);
+  return run_async(
+      info.Env(), [path = string_argument(info, 0, "namespacePath")] { return read_addresses_in(path); },
+      records_value);
 }
 
 static Napi::Value default_routes(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [] { return read_default_routes(); }, [](Napi::Env env, const std::vector<uint32_t>& found) -> Napi::Value {
-    Napi::Array list = Napi::Array::New(env, found.size());
-    for (uint32_t i = 0; i < found.size(); i++) list.Set(i, found[i]);
-    return list;
-  });
+  return run_async(
+      info.Env(), [] { return read_default_routes(); },
+      [](Napi::Env env, const std::vector<uint32_t>& found) -> Napi::Value {
+        Napi::Array list = Napi::Array::New(env, found.size());
+        for (uint32_t i = 0; i < found.size(); i++) list.Set(i, found[i]);
+        return list;
+      });
 }
 
 static Napi::Value named_namespaces(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [] { return read_named_namespaces(); }, [](Napi::Env env, const std::vector<NamedNamespace>& found) -> Napi::Value {
-    Napi::Array list = Napi::Array::New(env, found.size());
-    for (uint32_t i = 0; i < found.size(); i++) {
-      Napi::Object item = Napi::Object::New(env);
-      item.Set("name", found[i].name);
-      item.Set("inode", static_cast<double>(found[i].inode));
-      item.Set("netnsid", found[i].netnsid);
-      list.Set(i, item);
-    }
-    return list;
-  });
+  return run_async(
+      info.Env(), [] { return read_named_namespaces(); },
+      [](Napi::Env env, const std::vector<NamedNamespace>& found) -> Napi::Value {
+        Napi::Array list = Napi::Array::New(env, found.size());
+        for (uint32_t i = 0; i < found.size(); i++) {
+          Napi::Object item = Napi::Object::New(env);
+          item.Set("name", found[i].name);
+          item.Set("inode", static_cast<double>(found[i].inode));
+          item.Set("netnsid", found[i].netnsid);
+          list.Set(i, item);
+        }
+        return list;
+      });
 }
 
 static Napi::Value watch_network(const Napi::CallbackInfo& info) {
   const Napi::Function on_batch = function_argument(info, 0, "listener");
-  return guarded(info.Env(), [&] { return open_source(info.Env(), nullptr, make_network_source(), SlabPlan{}, on_batch); });
+  return guarded(info.Env(),
+                 [&] { return open_source(info.Env(), nullptr, make_network_source(), SlabPlan{}, on_batch); });
 }
 
 static Napi::Value own_netns(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     struct stat status {};
-    if (stat("/proc/thread-self/ns/net", &status) != 0) throw Failure("RETINA_NETLINK_FAILED", "this process's network namespace is unknown", {.found = errno_text(errno)});
+    if (stat("/proc/thread-self/ns/net", &status) != 0)
+      throw Failure("RETINA_NETLINK_FAILED", "this process's network namespace is unknown",
+                    {.found = errno_text(errno)});
     return Napi::Number::New(info.Env(), static_cast<double>(status.st_ino));
   });
 }
@@ -67,7 +82,9 @@ static Napi::Value kernel_symbol(const Napi::CallbackInfo& info) {
 }
 
 static Napi::Value read_symbols(const Napi::CallbackInfo& info) {
-  return run_async(info.Env(), [] { return read_kernel_symbols(); }, [](Napi::Env env, bool any) -> Napi::Value { return Napi::Boolean::New(env, any); });
+  return run_async(
+      info.Env(), [] { return read_kernel_symbols(); },
+      [](Napi::Env env, bool any) -> Napi::Value { return Napi::Boolean::New(env, any); });
 }
 
 void define_network(Napi::Env env, Napi::Object exports) {

@@ -20,11 +20,14 @@ static void attributes_of(const nlmsghdr& message, const std::function<void(cons
   each_attribute(start, message.nlmsg_len - NLMSG_LENGTH(sizeof(Header)), each);
 }
 
-static void copy_text(char (&to)[16], const std::string& text) { memcpy(to, text.data(), std::min<size_t>(text.size(), sizeof(to) - 1)); }
+static void copy_text(char (&to)[16], const std::string& text) {
+  memcpy(to, text.data(), std::min<size_t>(text.size(), sizeof(to) - 1));
+}
 
 bool interface_record(const nlmsghdr& message, NetworkRecord& record) {
   const auto& header = *static_cast<const ifinfomsg*>(NLMSG_DATA(&message));
-  if ((message.nlmsg_type != RTM_NEWLINK && message.nlmsg_type != RTM_DELLINK) || header.ifi_family != AF_UNSPEC) return false;
+  if ((message.nlmsg_type != RTM_NEWLINK && message.nlmsg_type != RTM_DELLINK) || header.ifi_family != AF_UNSPEC)
+    return false;
   record = NetworkRecord{};
   record.type = NetworkRecordType::interface;
   record.ifindex = static_cast<uint32_t>(header.ifi_index);
@@ -103,7 +106,8 @@ std::vector<uint32_t> default_route_interfaces(const nlmsghdr& message) {
 }
 
 static Failure failed(const char* what, int error) {
-  return Failure("RETINA_NETLINK_FAILED", std::string(what) + " cannot be listed", {.found = errno_text(error), .retryable = true});
+  return Failure("RETINA_NETLINK_FAILED", std::string(what) + " cannot be listed",
+                 {.found = errno_text(error), .retryable = true});
 }
 
 std::vector<NetworkRecord> read_interfaces() {

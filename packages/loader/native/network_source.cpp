@@ -19,12 +19,13 @@ static uint32_t group(int number) { return 1u << (number - 1); }
 class NetworkSource : public Source {
  public:
   NetworkSource()
-      : socket_(group(RTNLGRP_LINK) | group(RTNLGRP_IPV4_IFADDR) | group(RTNLGRP_IPV6_IFADDR) | group(RTNLGRP_IPV4_ROUTE) |
-                group(RTNLGRP_IPV6_ROUTE) | group(RTNLGRP_NSID)),
+      : socket_(group(RTNLGRP_LINK) | group(RTNLGRP_IPV4_IFADDR) | group(RTNLGRP_IPV6_IFADDR) |
+                group(RTNLGRP_IPV4_ROUTE) | group(RTNLGRP_IPV6_ROUTE) | group(RTNLGRP_NSID)),
         buffer_(64 * 1024) {
     // Thousands of interfaces may come at once; FORCE needs CAP_NET_ADMIN, and without it the limit of rmem_max holds.
     const int size = 4 << 20;
-    if (setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0) setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    if (setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0)
+      setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     // Read after subscribing, so that nothing between is missed.
     for (const auto& record : read_interfaces()) known_[record.ifindex] = record;
     uplinks_ = read_default_routes();
@@ -98,7 +99,8 @@ class NetworkSource : public Source {
     record.change = before == known_.end() ? NetworkChange::added : NetworkChange::changed;
     NetworkRecord compare = record;
     compare.change = NetworkChange::added;
-    if (before != known_.end() && memcmp(&before->second, &compare, sizeof(compare)) == 0) return false;  // statistics, carrier: nothing we tell
+    if (before != known_.end() && memcmp(&before->second, &compare, sizeof(compare)) == 0)
+      return false;  // statistics, carrier: nothing we tell
     const bool went_down = before != known_.end() && before->second.up && !record.up;
     known_[record.ifindex] = compare;
     pending_.push_back(record);
@@ -133,7 +135,8 @@ class NetworkSource : public Source {
       Slab* slab = host_->slab();
       if (!slab) return;
       const size_t rows = std::min(pending_.size(), slab->bytes / sizeof(NetworkRecord));
-      for (size_t row = 0; row < rows; row++) memcpy(slab->data + row * sizeof(NetworkRecord), &pending_[row], sizeof(NetworkRecord));
+      for (size_t row = 0; row < rows; row++)
+        memcpy(slab->data + row * sizeof(NetworkRecord), &pending_[row], sizeof(NetworkRecord));
       pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(rows));
       host_->submit(rows, 0);
     }

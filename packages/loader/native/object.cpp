@@ -20,9 +20,11 @@ static std::string names_of(const std::vector<T>& items) {
   return text.empty() ? "none" : text;
 }
 
-static Failure unknown(const ObjectFile& file, const std::string& kind, const std::string& name, const std::string& known) {
-  return Failure("RETINA_OBJECT_INVALID", "'" + file.name + "' has no " + kind + " '" + name + "'",
-                 {.found = kind + "s: " + known, .needed = "one of them", .next = "correct the name, or build the object again"});
+static Failure unknown(const ObjectFile& file, const std::string& kind, const std::string& name,
+                       const std::string& known) {
+  return Failure(
+      "RETINA_OBJECT_INVALID", "'" + file.name + "' has no " + kind + " '" + name + "'",
+      {.found = kind + "s: " + known, .needed = "one of them", .next = "correct the name, or build the object again"});
 }
 
 static void set_constants(bpf_object* object, const ObjectFile& file, const LoadSettings& settings) {
@@ -31,7 +33,9 @@ static void set_constants(bpf_object* object, const ObjectFile& file, const Load
     const auto place = std::find_if(places.begin(), places.end(), [&](const auto& p) { return p.name == name; });
     bpf_map* map = place == places.end() ? nullptr : constants_map(object, place->section);
     size_t size = 0;
-    auto* bytes = map ? static_cast<uint8_t*>(const_cast<void*>(static_cast<const void*>(bpf_map__initial_value(map, &size)))) : nullptr;
+    auto* bytes =
+        map ? static_cast<uint8_t*>(const_cast<void*>(static_cast<const void*>(bpf_map__initial_value(map, &size))))
+            : nullptr;
     if (!bytes || place->offset + place->size > size) throw unknown(file, "constant", name, names_of(file.constants));
     const uint32_t bits = place->size * 8;
     const bool fits = bits == 64 || (value < (int64_t{1} << bits) && value >= -(int64_t{1} << (bits - 1)));
@@ -59,7 +63,8 @@ static void reuse_map(bpf_map* map, int fd) {
   if (info.type != static_cast<uint32_t>(bpf_map__type(map)) || info.key_size != bpf_map__key_size(map) ||
       info.value_size != bpf_map__value_size(map)) {
     const auto shape = [](uint32_t type, uint32_t key, uint32_t value) {
-      return "type " + std::to_string(type) + ", key " + std::to_string(key) + ", value " + std::to_string(value) + " bytes";
+      return "type " + std::to_string(type) + ", key " + std::to_string(key) + ", value " + std::to_string(value) +
+             " bytes";
     };
     throw Failure("RETINA_OBJECT_INVALID", "the map given for '" + name + "' has another shape",
                   {.found = shape(info.type, info.key_size, info.value_size),
@@ -75,7 +80,8 @@ static std::vector<std::string> edit(bpf_object* object, const ObjectFile& file,
   set_constants(object, file, settings);
   for (const auto& [name, entries] : settings.max_entries) {
     if (const int error = bpf_map__set_max_entries(declared_map(object, file, name), entries)) {
-      throw Failure("RETINA_OBJECT_INVALID", "the map '" + name + "' cannot have " + std::to_string(entries) + " entries",
+      throw Failure("RETINA_OBJECT_INVALID",
+                    "the map '" + name + "' cannot have " + std::to_string(entries) + " entries",
                     {.found = errno_text(error)});
     }
   }
@@ -95,9 +101,11 @@ static std::vector<std::string> edit(bpf_object* object, const ObjectFile& file,
     const auto type = bpf_program__type(program);
     if (type == BPF_PROG_TYPE_SOCKET_FILTER || type == BPF_PROG_TYPE_SYSCALL) continue;
     need("PERFMON");  // pointer arithmetic in packets counts as well
-    if (type == BPF_PROG_TYPE_SCHED_CLS || type == BPF_PROG_TYPE_SCHED_ACT || type == BPF_PROG_TYPE_XDP) need("NET_ADMIN");
+    if (type == BPF_PROG_TYPE_SCHED_CLS || type == BPF_PROG_TYPE_SCHED_ACT || type == BPF_PROG_TYPE_XDP)
+      need("NET_ADMIN");
     // Kernels before 6.6 do not know the tcx types, and a program array takes one type only: tc programs have none.
-    if (type == BPF_PROG_TYPE_SCHED_CLS) bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(0));
+    if (type == BPF_PROG_TYPE_SCHED_CLS)
+      bpf_program__set_expected_attach_type(program, static_cast<bpf_attach_type>(0));
   }
   return needed;
 }
@@ -116,8 +124,8 @@ std::shared_ptr<BpfObject> BpfObject::load(const ObjectFile& file, const LoadSet
     if (constant.size < 8) constant.value &= (uint64_t{1} << (constant.size * 8)) - 1;
   }
   {
-    // libbpf raises RLIMIT_MEMLOCK where the kernel counts maps against it (below 5.11), and tries a refused program again
-    // with a log that grows until it holds everything the verifier says.
+    // libbpf raises RLIMIT_MEMLOCK where the kernel counts maps against it (below 5.11), and tries a refused program
+    // again with a log that grows until it holds everything the verifier says.
     LibbpfLog log;
     const int error = bpf_object__load(object);
     if (error) throw load_failure({file, -error, log.text(), needed});
@@ -129,7 +137,8 @@ std::shared_ptr<BpfObject> BpfObject::load(const ObjectFile& file, const LoadSet
   }
   bpf_program* program;
   bpf_object__for_each_program(program, object) {
-    if (bpf_program__fd(program) >= 0) loaded->programs_.push_back({bpf_program__name(program), bpf_program__section_name(program)});
+    if (bpf_program__fd(program) >= 0)
+      loaded->programs_.push_back({bpf_program__name(program), bpf_program__section_name(program)});
   }
   return loaded;
 }
@@ -143,7 +152,8 @@ const MapInfo* BpfObject::find_map(const std::string& name) const {
 
 const MapInfo& BpfObject::map(const std::string& name) const {
   if (const MapInfo* found = find_map(name)) return *found;
-  throw Failure("RETINA_OBJECT_INVALID", "'" + name_ + "' has no map '" + name + "'", {.found = "maps: " + names_of(maps_)});
+  throw Failure("RETINA_OBJECT_INVALID", "'" + name_ + "' has no map '" + name + "'",
+                {.found = "maps: " + names_of(maps_)});
 }
 
 bpf_program* BpfObject::find_program(const std::string& name) const {

@@ -53,7 +53,8 @@ struct LoadSettings {
   std::map<std::string, std::shared_ptr<Descriptor>> reuse_maps{};
 };
 
-/** Programs and maps in the kernel. They live as long as somebody holds this; every accessor is safe from any thread. */
+/** Programs and maps in the kernel. They live as long as somebody holds this; every accessor is safe from any thread.
+ */
 class BpfObject {
  public:
   /** Blocks for as long as the verifier takes. Throws RETINA_VERIFIER_REJECTED, RETINA_LOAD_FAILED, … */

@@ -13,7 +13,8 @@ struct ConstantPlace {
   uint32_t size;
 };
 
-/** Parses the bytes anew. RETINA_BTF_PATH replaces the kernel's type information for relocations. Owned by the caller. */
+/** Parses the bytes anew. RETINA_BTF_PATH replaces the kernel's type information for relocations. Owned by the caller.
+ */
 bpf_object* open_image(const ObjectFile& file);
 std::vector<ConstantPlace> constant_places(const bpf_object* object);
 /** The map libbpf makes of a read-only data section; nullptr if there is none. */

@@ -75,7 +75,8 @@ template <typename Each>
 static void each_entry(const Napi::Object& options, const char* name, Each each) {
   const Napi::Value value = options.Get(name);
   if (!value.IsObject()) return;
-  for (const auto& [key, entry] : value.As<Napi::Object>()) each(key.ToString().Utf8Value(), static_cast<Napi::Value>(entry));
+  for (const auto& [key, entry] : value.As<Napi::Object>())
+    each(key.ToString().Utf8Value(), static_cast<Napi::Value>(entry));
 }
 
 static int64_t constant_value(const std::string& name, const Napi::Value& value) {
@@ -97,10 +98,13 @@ static LoadSettings settings_of(const Napi::CallbackInfo& info) {
   LoadSettings settings;
   if (!info[0].IsObject()) return settings;
   const Napi::Object options = info[0].As<Napi::Object>();
-  each_entry(options, "constants", [&](const std::string& name, const Napi::Value& value) { settings.constants[name] = constant_value(name, value); });
+  each_entry(options, "constants", [&](const std::string& name, const Napi::Value& value) {
+    settings.constants[name] = constant_value(name, value);
+  });
   each_entry(options, "maxEntries", [&](const std::string& name, const Napi::Value& value) {
     const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : 0;
-    if (!(number >= 1 && number <= 4294967295.0)) throw Napi::TypeError::New(info.Env(), "expected a positive number of entries for map '" + name + "'");
+    if (!(number >= 1 && number <= 4294967295.0))
+      throw Napi::TypeError::New(info.Env(), "expected a positive number of entries for map '" + name + "'");
     settings.max_entries[name] = static_cast<uint32_t>(number);
   });
   each_entry(options, "reuseMaps", [&](const std::string& name, const Napi::Value& value) {

@@ -22,7 +22,8 @@ Napi::Function Program::define(Napi::Env env) {
                      });
 }
 
-Program::Program(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Program>(info), state_(unwrap_state<ProgramState>(info)) {}
+Program::Program(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<Program>(info), state_(unwrap_state<ProgramState>(info)) {}
 
 int Program::fd() const { return state_.owner->open()->program_fd(state_.name); }
 
@@ -30,7 +31,8 @@ static bpf_prog_info info_of(int fd, const std::string& name) {
   bpf_prog_info info{};
   uint32_t length = sizeof(info);
   if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) {
-    throw Failure("RETINA_LOAD_FAILED", "the kernel tells nothing about program '" + name + "'", {.found = errno_text(errno)});
+    throw Failure("RETINA_LOAD_FAILED", "the kernel tells nothing about program '" + name + "'",
+                  {.found = errno_text(errno)});
   }
   return info;
 }
@@ -72,15 +74,19 @@ Napi::Value Program::test_run(const Napi::CallbackInfo& info) {
     const bool with_context = context.ifindex || context.gso_segs || context.gso_size || context.mark;
     std::vector<uint8_t> out(data.ByteLength() + 256);
     LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = data.Data(), .data_out = out.data(),
-                .data_size_in = static_cast<uint32_t>(data.ByteLength()), .data_size_out = static_cast<uint32_t>(out.size()),
+                .data_size_in = static_cast<uint32_t>(data.ByteLength()),
+                .data_size_out = static_cast<uint32_t>(out.size()),
                 .repeat = static_cast<int>(std::max(1u, option(options, "repeat", 1))));
     if (with_context) {
       run.ctx_in = &context;
       run.ctx_size_in = sizeof(context);
     }
     if (bpf_prog_test_run_opts(fd(), &run) != 0) {
-      throw Failure("RETINA_RUN_FAILED", "the kernel refused a test run of '" + state_.name + "' on " + std::to_string(data.ByteLength()) + " bytes",
-                    {.found = errno_text(errno), .needed = "a program type that can be run this way, and at least 14 bytes for packets"});
+      throw Failure(
+          "RETINA_RUN_FAILED",
+          "the kernel refused a test run of '" + state_.name + "' on " + std::to_string(data.ByteLength()) + " bytes",
+          {.found = errno_text(errno),
+           .needed = "a program type that can be run this way, and at least 14 bytes for packets"});
     }
     Napi::Object result = Napi::Object::New(info.Env());
     result.Set("retval", static_cast<int32_t>(run.retval));

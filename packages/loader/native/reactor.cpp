@@ -30,12 +30,15 @@ Reactor::Reactor(Napi::Env env) : env_(env) {
     const int error = errno;
     if (event_ >= 0) ::close(event_);
     if (epoll_ >= 0) ::close(epoll_);
-    throw Failure("RETINA_LOAD_FAILED", "the loader's thread cannot be set up", {.found = errno_text(error), .next = "raise the limit of open files"});
+    throw Failure("RETINA_LOAD_FAILED", "the loader's thread cannot be set up",
+                  {.found = errno_text(error), .next = "raise the limit of open files"});
   }
-  napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "retina"), 0, 1, nullptr, nullptr, this, &Reactor::call_js, &channel_);
+  napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "retina"), 0, 1, nullptr, nullptr, this,
+                                  &Reactor::call_js, &channel_);
   napi_unref_threadsafe_function(env, channel_);
   // Added after the channel's own hook, so it runs before it: the thread has ended when the channel closes.
-  napi_add_env_cleanup_hook(env, [](void* self) { static_cast<Reactor*>(self)->stop(); }, this);
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Reactor*>(self)->stop(); }, this);
   sigset_t all, before;  // signals are JavaScript's business
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -124,7 +127,8 @@ void Reactor::call_js(napi_env raw, napi_value, void*, void* data) {
     }
     if (delivery->task && (!port || !port->closed)) guarded(env, [&] { delivery->task(env); });
     if (delivery->batch && !port->closed) {
-      port->on_batch_.Call({Napi::Number::New(env, delivery->slab), Napi::Number::New(env, static_cast<double>(delivery->rows)),
+      port->on_batch_.Call({Napi::Number::New(env, delivery->slab),
+                            Napi::Number::New(env, static_cast<double>(delivery->rows)),
                             Napi::Number::New(env, static_cast<double>(delivery->lost))});
     }
   } catch (const Napi::Error& error) {

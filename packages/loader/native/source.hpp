@@ -1,8 +1,8 @@
 // How something that produces batches plugs into the one native thread.
 //
-// Every environment (main thread or worker) that opens a source has one native thread, a Reactor. It sleeps in epoll and
-// serves all sources: ring buffers by their descriptor, tables and flows by time. A source fills a slab (memory of a
-// JavaScript ArrayBuffer, lent) and submits it; that is one call into JavaScript per batch. JavaScript gives the slab
+// Every environment (main thread or worker) that opens a source has one native thread, a Reactor. It sleeps in epoll
+// and serves all sources: ring buffers by their descriptor, tables and flows by time. A source fills a slab (memory of
+// a JavaScript ArrayBuffer, lent) and submits it; that is one call into JavaScript per batch. JavaScript gives the slab
 // back when its handler returns. When no slab is free the source stops consuming and goes on in slab_free().
 //
 //   class MySource : public Source {
@@ -11,7 +11,8 @@
 //     void drain() override { while (more()) { ... submit ... } } // phase two, behind the barrier
 //   };
 //
-// Threads: unless a comment says otherwise every method of Source and SourceHost runs on the native thread, one at a time.
+// Threads: unless a comment says otherwise every method of Source and SourceHost runs on the native thread, one at a
+// time.
 #pragma once
 
 #include <napi.h>
@@ -42,37 +43,45 @@ class SourceHost {
   virtual void watch(int fd) = 0;
   /** To be called before a watched descriptor is closed. */
   virtual void unwatch(int fd) = 0;
-  /** Source::begin() every `ms` milliseconds from now on, on a grid common to all sources so that barriers are shared; 0 stops. */
+  /** Source::begin() every `ms` milliseconds from now on, on a grid common to all sources so that barriers are shared;
+   * 0 stops. */
   virtual void every(uint32_t ms) = 0;
   /** Source::begin() once, in `ms` milliseconds, besides the timer. */
   virtual void once(uint32_t ms) = 0;
   /** Source::begin() once more, in the next turn of the loop, whatever the timer says. */
   virtual void soon() = 0;
-  /** The slab to write to: the same one until it is submitted. nullptr: JavaScript has them all; return, slab_free() follows. */
+  /** The slab to write to: the same one until it is submitted. nullptr: JavaScript has them all; return, slab_free()
+   * follows. */
   virtual Slab* slab() = 0;
-  /** Hands slab() with `rows` records to JavaScript; `lost`: records lost since the last batch. rows == 0 just reports losses. */
+  /** Hands slab() with `rows` records to JavaScript; `lost`: records lost since the last batch. rows == 0 just reports
+   * losses. */
   virtual void submit(size_t rows, uint64_t lost) = 0;
-  /** Runs `task` on the JavaScript thread, behind every batch submitted before. Not run any more once the source is closed. */
+  /** Runs `task` on the JavaScript thread, behind every batch submitted before. Not run any more once the source is
+   * closed. */
   virtual void after(std::function<void(Napi::Env)> task) = 0;
 };
 
 class Source {
  public:
-  /** On the native thread; or on the JavaScript thread when that thread has ended. Nothing of `host` may be used in it. */
+  /** On the native thread; or on the JavaScript thread when that thread has ended. Nothing of `host` may be used in it.
+   */
   virtual ~Source() = default;
-  /** First call. `host` outlives the source. A Failure thrown here or later reaches JavaScript as an uncaught error and ends the source. */
+  /** First call. `host` outlives the source. A Failure thrown here or later reaches JavaScript as an uncaught error and
+   * ends the source. */
   virtual void start(SourceHost& host) = 0;
   /** A watched descriptor is readable. */
   virtual void ready(int fd) { (void)fd; }
   /**
-   * The timer is due, or soon() was asked for. Returning true: every program that was running at the moment of return will
-   * have ended when drain() is called (one wait, typically 4-28 ms, for all sources that are due). false: no drain() follows.
+   * The timer is due, or soon() was asked for. Returning true: every program that was running at the moment of return
+   * will have ended when drain() is called (one wait, typically 4-28 ms, for all sources that are due). false: no
+   * drain() follows.
    */
   virtual bool begin() { return false; }
   virtual void drain() {}
   /** A slab is free again after slab() returned nullptr. */
   virtual void slab_free() {}
-  /** Hand over everything there is, then call `done` once, behind the last submit(); may be later, from slab_free() or drain(). */
+  /** Hand over everything there is, then call `done` once, behind the last submit(); may be later, from slab_free() or
+   * drain(). */
   virtual void flush(std::function<void()> done) { done(); }
   /** A message from JavaScript, see SourceHandle.send(): bytes whose meaning is the source's own business. */
   virtual void message(const uint8_t* data, size_t bytes) { (void)data, (void)bytes; }
@@ -99,16 +108,18 @@ struct FlowOptions {
 // Written in native/flows (flow_source.hpp declares these; flow_source.cpp implements them):
 //
 //   std::unique_ptr<Source> make_flow_source(std::shared_ptr<const BpfObject> object, const FlowOptions& options);
-//       On the JavaScript thread. Finds its maps by object->map("rt_ring").fd etc. (throws RETINA_OBJECT_INVALID when one
-//       is missing), constants by object->constant("rt_ring_units", 0), rt_clock by object->program_fd("rt_clock").
+//       On the JavaScript thread. Finds its maps by object->map("rt_ring").fd etc. (throws RETINA_OBJECT_INVALID when
+//       one is missing), constants by object->constant("rt_ring_units", 0), rt_clock by object->program_fd("rt_clock").
 //       Keep `object` as a member: it keeps the maps alive until the source is destroyed.
 //   SlabPlan flow_slabs();                       // a batch holds bytes / stride records
 //   size_t flow_stride();                        // compared with the SDK's FLOW_STRIDE when the addon is loaded
-//   std::vector<FlowField> flow_fields();        // struct FlowField { const char* name; size_t offset; }; names as FLOW_OFFSETS
+//   std::vector<FlowField> flow_fields();        // struct FlowField { const char* name; size_t offset; }; names as
+//   FLOW_OFFSETS
 //
 // FlowSource.stats() is Source::stats (an object with the fields of FlowSourceStats), flush() is Source::flush,
 // annotate() arrives as message(): 16 bytes source, 16 bytes destination, u16 source port, u16 destination port (host
-// order), u8 protocol, 3 bytes 0, u32 rtt in µs, u32 retransmits: 48 bytes, little endian (struct FlowAnnotation below).
+// order), u8 protocol, 3 bytes 0, u32 rtt in µs, u32 retransmits: 48 bytes, little endian (struct FlowAnnotation
+// below).
 
 struct FlowAnnotation {
   uint8_t source[16];

@@ -17,7 +17,8 @@ Napi::Function SourceHandle::define(Napi::Env env) {
                      });
 }
 
-SourceHandle::SourceHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SourceHandle>(info), state_(unwrap_state<SourceState>(info)) {}
+SourceHandle::SourceHandle(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<SourceHandle>(info), state_(unwrap_state<SourceState>(info)) {}
 
 Port& SourceHandle::open() const {
   if (!state_.port || state_.port->closed) throw Failure("RETINA_CLOSED", "the source was closed");
@@ -52,8 +53,8 @@ Napi::Value SourceHandle::close(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Object open_source(Napi::Env env, const std::shared_ptr<ObjectState>& owner, std::unique_ptr<Source> source, const SlabPlan& plan,
-                         Napi::Function on_batch) {
+Napi::Object open_source(Napi::Env env, const std::shared_ptr<ObjectState>& owner, std::unique_ptr<Source> source,
+                         const SlabPlan& plan, Napi::Function on_batch) {
   auto& environment = Environment::of(env);
   const auto port = environment.reactor(env).open(std::move(source), plan, on_batch);
   if (owner) owner->ports.insert(port);

@@ -31,7 +31,7 @@ class SourceHandle : public Napi::ObjectWrap<SourceHandle> {
 };
 
 /** Starts a source and wraps it. `owner`, if any, closes it when it is closed. */
-Napi::Object open_source(Napi::Env env, const std::shared_ptr<ObjectState>& owner, std::unique_ptr<Source> source, const SlabPlan& plan,
-                         Napi::Function on_batch);
+Napi::Object open_source(Napi::Env env, const std::shared_ptr<ObjectState>& owner, std::unique_ptr<Source> source,
+                         const SlabPlan& plan, Napi::Function on_batch);
 
 }  // namespace retina

@@ -1,5 +1,5 @@
-// A BPF ring buffer, read record by record into slabs. Records are left in the ring while JavaScript has no slab free, so
-// that the kernel's counter is the only place where any are lost.
+// A BPF ring buffer, read record by record into slabs. Records are left in the ring while JavaScript has no slab free,
+// so that the kernel's counter is the only place where any are lost.
 #include "stream_source.hpp"
 
 #include <linux/bpf.h>
@@ -70,10 +70,13 @@ class StreamSource : public Source {
     if (pages != MAP_FAILED) return static_cast<uint8_t*>(pages);
     const int error = errno;
     if (consumer_) munmap(consumer_, page_);
-    throw Failure("RETINA_MAP_FAILED", "the ring buffer '" + map_.name + "' cannot be mapped", {.found = errno_text(error)});
+    throw Failure("RETINA_MAP_FAILED", "the ring buffer '" + map_.name + "' cannot be mapped",
+                  {.found = errno_text(error)});
   }
 
-  static std::atomic_ref<unsigned long> position(uint8_t* page) { return std::atomic_ref(*reinterpret_cast<unsigned long*>(page)); }
+  static std::atomic_ref<unsigned long> position(uint8_t* page) {
+    return std::atomic_ref(*reinterpret_cast<unsigned long*>(page));
+  }
 
   /** Reads everything that is there, or until no slab is free. */
   void consume() {
@@ -110,7 +113,8 @@ class StreamSource : public Source {
 
   Failure mismatch(uint32_t size) const {
     return Failure("RETINA_OBJECT_INVALID", "the stream '" + map_.name + "' carries records of another size",
-                   {.found = std::to_string(size) + " bytes", .needed = std::to_string(stride_) + " bytes, the layout's stride",
+                   {.found = std::to_string(size) + " bytes",
+                    .needed = std::to_string(stride_) + " bytes, the layout's stride",
                     .next = "build the object and its layout again, together"});
   }
 
@@ -127,13 +131,16 @@ class StreamSource : public Source {
   std::vector<std::function<void()>> flushed_;
 };
 
-std::unique_ptr<Source> make_stream_source(std::shared_ptr<const BpfObject> object, const std::string& name, size_t stride) {
+std::unique_ptr<Source> make_stream_source(std::shared_ptr<const BpfObject> object, const std::string& name,
+                                           size_t stride) {
   const MapInfo map = object->map(name);
   if (map.type != BPF_MAP_TYPE_RINGBUF) {
-    throw Failure("RETINA_OBJECT_INVALID", "the map '" + name + "' is no stream", {.found = "type " + std::to_string(map.type), .needed = "a ring buffer (RT_STREAM)"});
+    throw Failure("RETINA_OBJECT_INVALID", "the map '" + name + "' is no stream",
+                  {.found = "type " + std::to_string(map.type), .needed = "a ring buffer (RT_STREAM)"});
   }
   if (stride == 0 || stride % 8 != 0 || stride > SlabPlan{}.bytes) {
-    throw Failure("RETINA_OBJECT_INVALID", "the layout of stream '" + name + "' has an impossible stride", {.found = std::to_string(stride), .needed = "a multiple of 8 up to 65536"});
+    throw Failure("RETINA_OBJECT_INVALID", "the layout of stream '" + name + "' has an impossible stride",
+                  {.found = std::to_string(stride), .needed = "a multiple of 8 up to 65536"});
   }
   return std::make_unique<StreamSource>(std::move(object), map, stride);
 }

@@ -1,5 +1,5 @@
-// RT_TABLE: programs add to one of two hashes, named by a generation. Flip it, wait for the programs that may still hold an
-// entry of the old half, then take the old half empty. Every count is handed over exactly once.
+// RT_TABLE: programs add to one of two hashes, named by a generation. Flip it, wait for the programs that may still
+// hold an entry of the old half, then take the old half empty. Every count is handed over exactly once.
 #include <bpf/bpf.h>
 
 #include <algorithm>
@@ -15,8 +15,11 @@ namespace retina {
 class TableSource : public Source {
  public:
   TableSource(std::shared_ptr<const BpfObject> object, const std::string& name, uint32_t ms)
-      : object_(std::move(object)), halves_{object_->map(name + "_0"), object_->map(name + "_1")}, control_(object_->map(name + "_control")),
-        lost_(*object_, name), ms_(ms) {
+      : object_(std::move(object)),
+        halves_{object_->map(name + "_0"), object_->map(name + "_1")},
+        control_(object_->map(name + "_control")),
+        lost_(*object_, name),
+        ms_(ms) {
     chunk_ = std::min<uint32_t>(halves_[0].max_entries, 512);
     control_value_.resize(control_.value_size);
   }
@@ -55,13 +58,15 @@ class TableSource : public Source {
 
   void flip() {
     const uint32_t slot = 0;
-    if (bpf_map_lookup_elem(control_.fd, &slot, control_value_.data()) != 0) throw failed("reading the generation", errno);
+    if (bpf_map_lookup_elem(control_.fd, &slot, control_value_.data()) != 0)
+      throw failed("reading the generation", errno);
     uint32_t generation;
     memcpy(&generation, control_value_.data(), sizeof(generation));
     idle_ = generation & 1;
     generation++;
     memcpy(control_value_.data(), &generation, sizeof(generation));
-    if (bpf_map_update_elem(control_.fd, &slot, control_value_.data(), BPF_ANY) != 0) throw failed("flipping the generation", errno);
+    if (bpf_map_update_elem(control_.fd, &slot, control_value_.data(), BPF_ANY) != 0)
+      throw failed("flipping the generation", errno);
   }
 
   void continue_drain() {
@@ -99,7 +104,8 @@ class TableSource : public Source {
       if (!batches_) return take_singly(half);
       uint32_t count = chunk_;
       LIBBPF_OPTS(bpf_map_batch_opts, options);
-      const int error = -bpf_map_lookup_and_delete_batch(half.fd, first_ ? nullptr : &position_, &position_, keys_.data(), values_.data(), &count, &options);
+      const int error = -bpf_map_lookup_and_delete_batch(half.fd, first_ ? nullptr : &position_, &position_,
+                                                         keys_.data(), values_.data(), &count, &options);
       if (error == ENOSPC && chunk_ < half.max_entries) {  // one bucket holds more than fits
         chunk_ = std::min(half.max_entries, chunk_ * 4);
         continue;
@@ -130,7 +136,8 @@ class TableSource : public Source {
   }
 
   Failure failed(const char* what, int error) const {
-    return Failure("RETINA_MAP_FAILED", std::string(what) + " of table '" + halves_[0].name + "' failed", {.found = errno_text(error)});
+    return Failure("RETINA_MAP_FAILED", std::string(what) + " of table '" + halves_[0].name + "' failed",
+                   {.found = errno_text(error)});
   }
 
   std::shared_ptr<const BpfObject> object_;
@@ -149,18 +156,23 @@ class TableSource : public Source {
   std::vector<std::function<void()>> flushed_, serving_;
 };
 
-std::unique_ptr<Source> make_table_source(std::shared_ptr<const BpfObject> object, const std::string& name, size_t stride, uint32_t ms) {
+std::unique_ptr<Source> make_table_source(std::shared_ptr<const BpfObject> object, const std::string& name,
+                                          size_t stride, uint32_t ms) {
   const MapInfo& half = object->map(name + "_0");
   const MapInfo& other = object->map(name + "_1");
   const MapInfo& control = object->map(name + "_control");
-  const bool fits = half.type == BPF_MAP_TYPE_HASH && other.type == half.type && other.key_size == half.key_size && other.value_size == half.value_size;
+  const bool fits = half.type == BPF_MAP_TYPE_HASH && other.type == half.type && other.key_size == half.key_size &&
+                    other.value_size == half.value_size;
   if (!fits || control.type != BPF_MAP_TYPE_ARRAY || control.value_size < 4) {
-    throw Failure("RETINA_OBJECT_INVALID", "'" + name + "' is no table", {.needed = "two equal hashes NAME_0 and NAME_1 and an array NAME_control (RT_TABLE)"});
+    throw Failure("RETINA_OBJECT_INVALID", "'" + name + "' is no table",
+                  {.needed = "two equal hashes NAME_0 and NAME_1 and an array NAME_control (RT_TABLE)"});
   }
   if (half.key_size + half.value_size != stride || stride % 8 != 0 || half.key_size % 8 != 0) {
     throw Failure("RETINA_OBJECT_INVALID", "the layout does not fit the table '" + name + "'",
-                  {.found = "keys of " + std::to_string(half.key_size) + " and values of " + std::to_string(half.value_size) + " bytes",
-                   .needed = std::to_string(stride) + " bytes, the layout's stride; all multiples of 8", .next = "build the object and its layout again, together"});
+                  {.found = "keys of " + std::to_string(half.key_size) + " and values of " +
+                            std::to_string(half.value_size) + " bytes",
+                   .needed = std::to_string(stride) + " bytes, the layout's stride; all multiples of 8",
+                   .next = "build the object and its layout again, together"});
   }
   return std::make_unique<TableSource>(std::move(object), name, std::max(ms, 1u));
 }

@@ -21,7 +21,8 @@ namespace retina {
 
 static const std::string kMark = "retina:";
 
-/** Start time of a process in ticks since boot; empty if there is none of that id. Tells a process from a later one with its id. */
+/** Start time of a process in ticks since boot; empty if there is none of that id. Tells a process from a later one
+ * with its id. */
 static std::string start_time(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
   std::string line;
@@ -67,7 +68,8 @@ static NetlinkMessage filter_message(uint16_t type, uint16_t flags, const TcFilt
   return message;
 }
 
-static int put_filter(NetlinkSocket& socket, uint16_t flags, const TcFilter& filter, int program_fd, const std::string& program) {
+static int put_filter(NetlinkSocket& socket, uint16_t flags, const TcFilter& filter, int program_fd,
+                      const std::string& program) {
   auto message = filter_message(RTM_NEWTFILTER, flags, filter);
   const size_t options = message.begin_nest(TCA_OPTIONS);
   message.attribute_u32(TCA_BPF_FD, static_cast<uint32_t>(program_fd));
@@ -95,9 +97,11 @@ static Failure attach_failure(const char* what, const TcFilter& filter, int erro
                    {.found = errno_text(error), .needed = "CAP_NET_ADMIN", .next = "run as root, or grant it"});
   }
   return Failure("RETINA_ATTACH_FAILED",
-                 std::string(what) + " on the " + (filter.egress ? "egress" : "ingress") + " hook of interface " + std::to_string(filter.ifindex) + " failed",
+                 std::string(what) + " on the " + (filter.egress ? "egress" : "ingress") + " hook of interface " +
+                     std::to_string(filter.ifindex) + " failed",
                  {.found = errno_text(error),
-                  .next = error == ENODEV ? "the interface is gone: nothing" : "see what else is there: tc filter show dev NAME ingress|egress",
+                  .next = error == ENODEV ? "the interface is gone: nothing"
+                                          : "see what else is there: tc filter show dev NAME ingress|egress",
                   .retryable = error == EBUSY || error == EAGAIN});
 }
 
@@ -106,7 +110,8 @@ TcFilter tc_attach(uint32_t ifindex, bool egress, int program_fd, const std::str
   NetlinkSocket socket;
   TcFilter filter{ifindex, egress, 0, kTcPriority};
   // EEXIST: a clsact is there, or an ingress qdisc, which serves the ingress hook as well.
-  if (const int error = make_qdisc(socket, ifindex); error && error != EEXIST) throw attach_failure("making the clsact qdisc", filter, error);
+  if (const int error = make_qdisc(socket, ifindex); error && error != EEXIST)
+    throw attach_failure("making the clsact qdisc", filter, error);
   int error = EEXIST;
   for (int attempt = 0; attempt < 65536 && error == EEXIST; attempt++) {
     filter.handle = kTcHandlePrefix | (++counter & 0xffff);
@@ -131,7 +136,8 @@ void tc_remove(const TcFilter& filter) {
   NetlinkSocket socket;
   auto message = filter_message(RTM_DELTFILTER, 0, filter);
   const int error = socket.request(message);
-  if (error && error != ENOENT && error != ENODEV && error != EINVAL) throw attach_failure("removing a clsact filter", filter, error);
+  if (error && error != ENOENT && error != ENODEV && error != EINVAL)
+    throw attach_failure("removing a clsact filter", filter, error);
 }
 
 static bool is_stale(const nlmsghdr& reply, TcFilter& filter) {
@@ -141,8 +147,8 @@ static bool is_stale(const nlmsghdr& reply, TcFilter& filter) {
   filter.priority = static_cast<uint16_t>(TC_H_MAJ(header.tcm_info) >> 16);
   if ((filter.handle & 0xffff0000) != kTcHandlePrefix) return false;
   std::string kind, name;
-  each_attribute(reinterpret_cast<const uint8_t*>(&header) + NLMSG_ALIGN(sizeof(header)), reply.nlmsg_len - NLMSG_LENGTH(sizeof(header)),
-                 [&](const rtattr& attribute) {
+  each_attribute(reinterpret_cast<const uint8_t*>(&header) + NLMSG_ALIGN(sizeof(header)),
+                 reply.nlmsg_len - NLMSG_LENGTH(sizeof(header)), [&](const rtattr& attribute) {
                    if (attribute.rta_type == TCA_KIND) kind = attribute_text(attribute);
                    if ((attribute.rta_type & NLA_TYPE_MASK) != TCA_OPTIONS) return;
                    each_attribute(RTA_DATA(&attribute), RTA_PAYLOAD(&attribute), [&](const rtattr& option) {
@@ -159,9 +165,11 @@ uint32_t tc_remove_stale() {
   qdiscs.header<tcmsg>().tcm_family = AF_UNSPEC;
   const int error = socket.dump(qdiscs, [&](const nlmsghdr& reply) {
     const auto& header = *static_cast<const tcmsg*>(NLMSG_DATA(&reply));
-    if (reply.nlmsg_type == RTM_NEWQDISC && header.tcm_parent == TC_H_CLSACT) interfaces.push_back(static_cast<uint32_t>(header.tcm_ifindex));
+    if (reply.nlmsg_type == RTM_NEWQDISC && header.tcm_parent == TC_H_CLSACT)
+      interfaces.push_back(static_cast<uint32_t>(header.tcm_ifindex));
   });
-  if (error) throw Failure("RETINA_NETLINK_FAILED", "the queueing disciplines cannot be listed", {.found = errno_text(error)});
+  if (error)
+    throw Failure("RETINA_NETLINK_FAILED", "the queueing disciplines cannot be listed", {.found = errno_text(error)});
   uint32_t removed = 0;
   for (const uint32_t ifindex : interfaces) {
     for (const bool egress : {false, true}) {

@@ -8,7 +8,8 @@ namespace retina {
 
 /** Handles of our filters: this prefix and a number. Nobody else's filters have it. */
 constexpr uint32_t kTcHandlePrefix = 0x52540000;
-/** Our priority: first, since a filter that ends the chain would hide packets from those behind it. Ours let the chain go on. */
+/** Our priority: first, since a filter that ends the chain would hide packets from those behind it. Ours let the chain
+ * go on. */
 constexpr uint16_t kTcPriority = 1;
 
 struct TcFilter {

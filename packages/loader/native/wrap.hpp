@@ -16,7 +16,8 @@ Napi::Object wrap(Napi::Env env, const Napi::FunctionReference& constructor, Sta
 /** The state given to wrap(). Throws a TypeError when JavaScript called the constructor itself. */
 template <typename State>
 State unwrap_state(const Napi::CallbackInfo& info) {
-  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "objects of the loader cannot be constructed; open or load one");
+  if (!info[0].IsExternal())
+    throw Napi::TypeError::New(info.Env(), "objects of the loader cannot be constructed; open or load one");
   return std::move(*info[0].As<Napi::External<State>>().Data());
 }
 

@@ -66,10 +66,9 @@ function candidates(): string[] {
   const explicit = process.env['RETINA_LOADER_PATH'];
   if (explicit) return [explicit];
   const root = new URL('../', import.meta.url);
-  return [
-    `prebuilds/${process.platform}-${process.arch}/retina_loader.node`,
-    'build/Release/retina_loader.node',
-  ].map((path) => fileURLToPath(new URL(path, root)));
+  return [`prebuilds/${process.platform}-${process.arch}/retina_loader.node`, 'build/Release/retina_loader.node'].map(
+    (path) => fileURLToPath(new URL(path, root)),
+  );
 }
 
 function missing(found: string, cause?: unknown): RetinaError {
@@ -85,7 +84,9 @@ function checkLayout(layout: Native['flowLayout'], path: string): void {
   const differing = Object.entries(FLOW_OFFSETS).filter(([field, offset]) => layout.offsets[field] !== offset);
   if (layout.stride === FLOW_STRIDE && differing.length === 0) return;
   const fields = differing.map(([field, offset]) => `${field} at ${layout.offsets[field]} instead of ${offset}`);
-  throw missing(`${path} writes flow records of another layout: stride ${layout.stride}, ${fields.join(', ') || 'same fields'}`);
+  throw missing(
+    `${path} writes flow records of another layout: stride ${layout.stride}, ${fields.join(', ') || 'same fields'}`,
+  );
 }
 
 function load(): Native {

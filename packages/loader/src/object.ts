@@ -3,7 +3,16 @@ import type { FlowBatch, FlowSourceOptions, Layout, RecordBatch } from '@retina/
 import { native } from './native.ts';
 import type { NativeObject, NativeSpec } from './native.ts';
 import { openFlows, openStream, openTable } from './sources.ts';
-import type { BpfMap, BpfProgram, LoadedFlowSource, LoadedObject, LoadOptions, ObjectSpec, RecordSource, TapLink } from './types.ts';
+import type {
+  BpfMap,
+  BpfProgram,
+  LoadedFlowSource,
+  LoadedObject,
+  LoadOptions,
+  ObjectSpec,
+  RecordSource,
+  TapLink,
+} from './types.ts';
 
 class Loaded implements LoadedObject {
   readonly #object: NativeObject;

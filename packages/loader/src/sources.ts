@@ -18,7 +18,9 @@ function recordSource<L extends Layout>(
     handle(batch);
   });
   const nothing = recordBatch(layout, new Uint8Array(0), 0) as Writable<RecordBatch<L>>;
-  const batches = source.slabs.map((buffer) => recordBatch(layout, new Uint8Array(buffer), 0) as Writable<RecordBatch<L>>);
+  const batches = source.slabs.map(
+    (buffer) => recordBatch(layout, new Uint8Array(buffer), 0) as Writable<RecordBatch<L>>,
+  );
   return { flush: () => source.flush(), [Symbol.dispose]: () => source.close() };
 }
 
@@ -51,7 +53,11 @@ function interfaceMessage(ifindex: number, role: number, netns: number, gone: nu
 }
 
 /** See BpfHandle.flows. */
-export function openFlows(object: NativeObject, options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource {
+export function openFlows(
+  object: NativeObject,
+  options: FlowSourceOptions,
+  handle: (batch: FlowBatch) => void,
+): LoadedFlowSource {
   const source = object.openFlows(options, (slab, rows) => {
     if (slab < 0) return;
     const batch = batches[slab]!;

@@ -103,7 +103,12 @@ export interface LoadedObject extends BpfHandle, Disposable {
   stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource;
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource;
   /** Attaches a tc program to one hook of one interface, off the event loop. `auto`: tcx where the kernel has it, else clsact. */
-  attachTap(program: string, ifindex: number, direction: 'ingress' | 'egress', mode?: 'auto' | 'tcx' | 'clsact'): Promise<TapLink>;
+  attachTap(
+    program: string,
+    ifindex: number,
+    direction: 'ingress' | 'egress',
+    mode?: 'auto' | 'tcx' | 'clsact',
+  ): Promise<TapLink>;
 }
 
 /**
@@ -163,7 +168,14 @@ export interface NamedNamespace {
 export interface LoaderApi {
   kernelFeatures(): import('@retina/sdk').KernelFeatures;
   openObject(file: URL | string): ObjectSpec;
-  createMap(spec: { name: string; type: 'prog_array' | 'array' | 'percpu_array' | 'hash'; keySize: number; valueSize: number; maxEntries: number; flags?: number }): BpfMap;
+  createMap(spec: {
+    name: string;
+    type: 'prog_array' | 'array' | 'percpu_array' | 'hash';
+    keySize: number;
+    valueSize: number;
+    maxEntries: number;
+    flags?: number;
+  }): BpfMap;
   interfaces(): Promise<readonly Interface[]>;
   addresses(): Promise<readonly Address[]>;
   /** Interface indexes of the default routes of both families, each once, main table. */

@@ -72,13 +72,15 @@ describe('a process ends cleanly', () => {
 });
 
 describe('worker threads', () => {
-  test.each(Object.keys(stages))('can be terminated when they have %s, two at a time beside a working main thread', async (stage) => {
-    const body = `
+  test.each(Object.keys(stages))(
+    'can be terminated when they have %s, two at a time beside a working main thread',
+    async (stage) => {
+      const body = `
       const loader = await import(${JSON.stringify(INDEX)});
       const { parentPort } = await import('node:worker_threads');
       const ids = []; ${stages[stage]}
       parentPort.postMessage(ids); setInterval(() => {}, 1000);`;
-    await ends(`
+      await ends(`
       const { Worker } = await import('node:worker_threads');
       const main = await loader.openObject(${records}).load({ constants: { burst: 8 } });
       let records = 0;
@@ -97,7 +99,8 @@ describe('worker threads', () => {
       if (records !== 48) console.error('records', records);
       stream[Symbol.dispose](); main[Symbol.dispose]();
       console.log(JSON.stringify(all));`);
-  });
+    },
+  );
 });
 
 test('two copies of the addon work in one process', async () => {

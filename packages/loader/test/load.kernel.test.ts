@@ -10,7 +10,11 @@ const packet = new Uint8Array(64);
 describe('loading', () => {
   test('applies constants, sizes and skipped programs, each time anew', async () => {
     using spec = openObject(tap);
-    using one = await spec.load({ constants: { step: 7n, offset: -9 }, maxEntries: { small: 16 }, skipPrograms: ['other'] });
+    using one = await spec.load({
+      constants: { step: 7n, offset: -9 },
+      maxEntries: { small: 16 },
+      skipPrograms: ['other'],
+    });
     using two = await spec.load({ constants: { enabled: 0 } });
     expect(one.programs).toEqual(['first', 'second']);
     expect(one.map('small').maxEntries).toBe(16);
@@ -55,7 +59,9 @@ describe('loading', () => {
   });
 
   test('keeps the messages of loads at the same time apart', async () => {
-    const loads = Array.from({ length: 12 }, (_, i) => failure(() => openObject(i % 2 ? refused : tap).load(i % 2 ? {} : { maxEntries: { small: 0xffff_ffff } })));
+    const loads = Array.from({ length: 12 }, (_, i) =>
+      failure(() => openObject(i % 2 ? refused : tap).load(i % 2 ? {} : { maxEntries: { small: 0xffff_ffff } })),
+    );
     const errors = await Promise.all(loads);
     for (const [i, error] of errors.entries()) {
       expect(error.code).toBe(i % 2 ? 'RETINA_VERIFIER_REJECTED' : 'RETINA_LOAD_FAILED');
@@ -71,7 +77,11 @@ describe('rights and types', () => {
 
   test.each([
     ['all', ['setpriv', '--bounding-set=-all', '--inh-caps=-all', '--'], ['CAP_BPF', 'CAP_PERFMON', 'CAP_NET_ADMIN']],
-    ['NET_ADMIN', ['setpriv', '--bounding-set=-net_admin,-sys_admin', '--inh-caps=-net_admin', '--'], ['CAP_NET_ADMIN']],
+    [
+      'NET_ADMIN',
+      ['setpriv', '--bounding-set=-net_admin,-sys_admin', '--inh-caps=-net_admin', '--'],
+      ['CAP_NET_ADMIN'],
+    ],
     ['PERFMON', ['setpriv', '--bounding-set=-perfmon,-sys_admin', '--inh-caps=-perfmon', '--'], ['CAP_PERFMON']],
   ])('without %s the missing capabilities are named', async (_, prefix, names) => {
     const { stdout } = await child(load(refused), { prefix });
@@ -87,10 +97,22 @@ describe('rights and types', () => {
   });
 
   test('a kernel without type information is named as such', async () => {
-    const hidden = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', 'mount -t tmpfs none /sys/kernel/btf; exec "$@"', 'sh'];
+    const hidden = [
+      'unshare',
+      '--mount',
+      '--propagation',
+      'private',
+      'sh',
+      '-ec',
+      'mount -t tmpfs none /sys/kernel/btf; exec "$@"',
+      'sh',
+    ];
     const seen = await child(load(kernelTypes), { prefix: hidden });
     expect(JSON.parse(seen.stdout)).toMatchObject({ code: 'RETINA_BTF_MISSING' });
-    const features = await child('const k = loader.kernelFeatures(); console.log(k.btf, k.tcx, k.tracepointArguments("kfree_skb"), k.enumNames("skb_drop_reason").size)', { prefix: hidden });
+    const features = await child(
+      'const k = loader.kernelFeatures(); console.log(k.btf, k.tcx, k.tracepointArguments("kfree_skb"), k.enumNames("skb_drop_reason").size)',
+      { prefix: hidden },
+    );
     expect(features.stdout).toMatch(/^false (true|false) -1 0\n$/);
     const replaced = await child(load(kernelTypes), { env: { RETINA_BTF_PATH: '/nonexistent' } });
     expect(JSON.parse(replaced.stdout)).toMatchObject({ code: 'RETINA_BTF_MISSING' });

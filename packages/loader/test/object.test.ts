@@ -76,9 +76,13 @@ describe('settings', () => {
 
   test('must fit the constant', async () => {
     for (const value of [256, -129, 1n << 40n]) {
-      expect(await failure(() => openObject(tap).load({ constants: { enabled: value } }))).toMatchObject({ code: 'RETINA_OBJECT_INVALID' });
+      expect(await failure(() => openObject(tap).load({ constants: { enabled: value } }))).toMatchObject({
+        code: 'RETINA_OBJECT_INVALID',
+      });
     }
-    await expect(failure(() => openObject(tap).load({ constants: { enabled: 1.5 } }))).resolves.toBeInstanceOf(TypeError);
+    await expect(failure(() => openObject(tap).load({ constants: { enabled: 1.5 } }))).resolves.toBeInstanceOf(
+      TypeError,
+    );
   });
   void spec;
 });

@@ -144,9 +144,15 @@ describe('a table', () => {
 
   test('must have the layout of its maps', async () => {
     using loaded = await spec.load();
-    expect(await failure(() => loaded.table('totals', { ...total, stride: 32 }, 5, () => {}))).toMatchObject({ code: 'RETINA_OBJECT_INVALID' });
-    expect(await failure(() => loaded.table('events', total, 5, () => {}))).toMatchObject({ code: 'RETINA_OBJECT_INVALID' });
-    expect(await failure(() => loaded.stream('totals_0', event, () => {}))).toMatchObject({ code: 'RETINA_OBJECT_INVALID' });
+    expect(await failure(() => loaded.table('totals', { ...total, stride: 32 }, 5, () => {}))).toMatchObject({
+      code: 'RETINA_OBJECT_INVALID',
+    });
+    expect(await failure(() => loaded.table('events', total, 5, () => {}))).toMatchObject({
+      code: 'RETINA_OBJECT_INVALID',
+    });
+    expect(await failure(() => loaded.stream('totals_0', event, () => {}))).toMatchObject({
+      code: 'RETINA_OBJECT_INVALID',
+    });
     expect(await failure(() => loaded.counters('totals_0'))).toMatchObject({ code: 'RETINA_OBJECT_INVALID' });
   });
 });

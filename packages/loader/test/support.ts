@@ -42,7 +42,11 @@ export function child(script: string, options: ChildOptions = {}): Promise<Ended
   const node = [process.execPath, '--conditions=@retina/source', '--input-type=module-typescript', '-e', whole];
   const [command, ...args] = [...(options.prefix ?? []), ...node];
   return new Promise((resolve, reject) => {
-    const started = spawn(command!, args, { cwd: fileURLToPath(root), env: { ...process.env, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const started = spawn(command!, args, {
+      cwd: fileURLToPath(root),
+      env: { ...process.env, ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     started.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -61,7 +65,9 @@ export function sh(command: string): string {
 }
 
 /** The error a promise or a call ends with; throws if it does not. */
-export async function failure(what: () => unknown): Promise<Error & { code?: string; detail?: string; found?: string; needed?: string }> {
+export async function failure(
+  what: () => unknown,
+): Promise<Error & { code?: string; detail?: string; found?: string; needed?: string }> {
   try {
     await what();
   } catch (error) {

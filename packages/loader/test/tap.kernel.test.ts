@@ -24,7 +24,9 @@ beforeAll(() => {
 let echo: ChildProcess;
 beforeAll(async () => {
   const script = `const s = require('node:dgram').createSocket('udp4'); s.on('message', (m, from) => s.send(m, from.port, from.address)); s.bind(7, '192.0.2.2', () => console.log('ready'));`;
-  echo = spawn('ip', ['netns', 'exec', 'loader-b', process.execPath, '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  echo = spawn('ip', ['netns', 'exec', 'loader-b', process.execPath, '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(echo.stdout!, 'data');
 });
 afterAll(() => void echo.kill());
@@ -71,7 +73,11 @@ describe.each(['tcx', 'clsact'] as const)('a tap by %s', (mode) => {
       out(...o.counters('packets'));
       o[Symbol.dispose]();`);
     // "second" returns -5, which no hook knows: both kinds treat it as "go on".
-    expect(lines).toEqual([[mode, 'ingress', 'egress', true], [200, 200, 0, 0], [200, 200, 0, 0]]);
+    expect(lines).toEqual([
+      [mode, 'ingress', 'egress', true],
+      [200, 200, 0, 0],
+      [200, 200, 0, 0],
+    ]);
   });
 
   test('changes its program under traffic without missing or doubling a packet, and outlives its first object', async () => {
@@ -105,7 +111,9 @@ describe.each(['tcx', 'clsact'] as const)('a tap by %s', (mode) => {
     const id = /handle 0x7 .* id (\d+)/.exec(foreign)![1];
     const { map_ids: maps } = JSON.parse(sh(`bpftool -j prog show id ${id}`)) as { map_ids: number[] };
     const counted = () => {
-      const { formatted } = JSON.parse(sh(`bpftool -j map lookup id ${maps[0]} key 2 0 0 0`)) as { formatted: { values: { value: number }[] } };
+      const { formatted } = JSON.parse(sh(`bpftool -j map lookup id ${maps[0]} key 2 0 0 0`)) as {
+        formatted: { values: { value: number }[] };
+      };
       return formatted.values.reduce((sum, { value }) => sum + value, 0);
     };
     const lines = await run(`

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One run: `burst` records into a stream and as many additions to a table. Driven by test runs, so that the sums are known. */
+/* One run: `burst` records into a stream and as many additions to a table. Driven by test runs, so that the sums are
+ * known. */
 #include "retina/config.h"
 #include "retina/stream.h"
 
@@ -46,7 +47,7 @@ int run(struct __sk_buff *skb)
 			__builtin_memset(event->bytes, (__u8)number, 8);
 			RT_SUBMIT(events, event);
 		}
-		struct total_key key = { .key = number % keys };
+		struct total_key key = {.key = number % keys};
 		struct total_value *total = RT_ENTRY(totals, &key);
 		if (total) {
 			__sync_fetch_and_add(&total->count, 1);

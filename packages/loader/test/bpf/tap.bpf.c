@@ -54,5 +54,4 @@ int other(struct __sk_buff *skb)
 	return -1;
 }
 
-
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
