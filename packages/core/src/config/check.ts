@@ -1,6 +1,6 @@
 import { RetinaError, type Exporter, type MetricSpec, type Plugin } from '@retina/sdk';
 import { BUILT_IN, resolve, searchPath, type Kind } from '../host/resolve.ts';
-import { parseConfig, type ConfigSource, type LoadedConfig } from './load.ts';
+import { byPlace, parseConfig, type ConfigSource, type LoadedConfig } from './load.ts';
 import { nearest } from './nearest.ts';
 import { checkOptions } from './options.ts';
 import { ConfigError, show, type ConfigProblem } from './problem.ts';
@@ -71,7 +71,7 @@ export async function checkConfig(source: ConfigSource, options: CheckOptions = 
       ...(near && { nearest: near }),
     });
   });
-  if (problems.length) throw new ConfigError(problems, source.file);
+  if (problems.length) throw new ConfigError(problems.sort(byPlace), source.file);
   return { config, warnings };
 }
 

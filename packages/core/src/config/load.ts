@@ -47,11 +47,31 @@ export function parseConfig(source: ConfigSource): ParsedConfig {
   const text = new ConfigText(read(source));
   const problems: ConfigProblem[] = [...text.problems];
   const warnings = applyEnvironment(text, source.environment ?? process.env);
-  const raw = validate(configSchema, text.value, text, [], problems);
-  if (raw) warnings.push(...notes(raw, text));
+  const raw = validate(configSchema, text.value, text, [], problems) ?? salvage(text.value);
+  if (problems.length === 0) warnings.push(...notes(raw, text));
   const directory = source.file ? path.dirname(path.resolve(source.file)) : process.cwd();
-  const config = deepFreeze(toConfig(raw ?? configSchema.parse({}), directory));
+  const config = deepFreeze(toConfig(raw, directory));
   return { config, warnings, problems: problems.sort(byPlace), text };
+}
+
+/** What is right of a value with mistakes, so that what depends on the rest can be checked as well. */
+function salvage(value: Record<string, unknown>): RawConfig {
+  const rest = structuredClone(value);
+  const { error } = configSchema.safeParse(rest);
+  for (const issue of error?.issues ?? []) {
+    const path = issue.path.length ? issue.path : undefined;
+    const keys =
+      issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : path ? [path] : [];
+    for (const at of keys) {
+      const holder = at
+        .slice(0, -1)
+        .reduce<unknown>((one, step) => (one as Record<PropertyKey, unknown> | undefined)?.[step], rest);
+      if (typeof holder === 'object' && holder !== null && !Array.isArray(holder))
+        delete (holder as Record<PropertyKey, unknown>)[at.at(-1)!];
+    }
+  }
+  for (const issue of configSchema.safeParse(rest).error?.issues ?? []) delete rest[String(issue.path[0])];
+  return configSchema.safeParse(rest).data ?? configSchema.parse({});
 }
 
 function read(source: ConfigSource): string {
@@ -103,7 +123,7 @@ function withoutUndefined<T extends object>(value: T): Defined<T> {
 }
 
 /** In the order of the file; what has no place comes last. */
-function byPlace(a: ConfigProblem, b: ConfigProblem): number {
+export function byPlace(a: ConfigProblem, b: ConfigProblem): number {
   return (a.line ?? Infinity) - (b.line ?? Infinity) || (a.column ?? 0) - (b.column ?? 0) || 0;
 }
 
