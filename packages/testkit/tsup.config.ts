@@ -1,4 +1,12 @@
 import { defineConfig } from 'tsup';
 import { base } from '../../tsup.base.ts';
 
-export default defineConfig({ ...base, entry: ['src/index.ts', 'src/contract/kernel-child.ts'] });
+// What is started as a program of its own lies beside the module that starts it.
+export default defineConfig({
+  ...base,
+  entry: {
+    index: 'src/index.ts',
+    'kernel-child': 'src/contract/kernel-child.ts',
+    'plugin-host-child': 'src/agent/plugin-host-child.ts',
+  },
+});

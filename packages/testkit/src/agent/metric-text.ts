@@ -1,3 +1,5 @@
+import type { MetricReader } from '@retina/sdk';
+
 export interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -63,4 +65,18 @@ function parseLine(line: string): Sample[] {
   const text = parts[3]!;
   const value = text === '+Inf' ? Infinity : text === '-Inf' ? -Infinity : Number(text);
   return [{ name: parts[1]!, labels, value }];
+}
+
+/** Counters and gauges in the text format, in the order of the store: what {@link MetricText} reads. */
+export function renderMetrics(reader: MetricReader): string {
+  const lines: string[] = [];
+  for (const family of reader.families()) {
+    if (family.kind === 'histogram') continue;
+    for (let i = 0; i < family.size; i++) {
+      if (!family.live(i)) continue;
+      const labels = family.labels.map((name, j) => `${name}=${JSON.stringify(family.label(i, j))}`);
+      lines.push(`${family.name}{${labels.join(',')}} ${family.value(i)}`);
+    }
+  }
+  return lines.join('\n');
 }

@@ -14,42 +14,6 @@ export interface PluginHostOptions {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
-/** The child: a host and nothing else; it answers a line with a line, and ends when its input does. */
-const CHILD = `
-import { createInterface } from 'node:readline';
-import { flowJson, Host, loadConfig } from '@retina/core';
-const host = await Host.start(loadConfig({ text: process.argv[1], environment: {} }).config);
-let flows = [];
-const names = { endpoint: (id) => host.endpoints.byId(id), label: (id) => host.labelText(id) };
-host.flows.addSink('test', (batch) => {
-  for (let row = 0; row < batch.length; row++) flows.push(flowJson(batch, row, names));
-});
-const text = () => {
-  const lines = [];
-  for (const family of host.metrics.families()) {
-    if (family.kind === 'histogram') continue;
-    for (let i = 0; i < family.size; i++) {
-      if (!family.live(i)) continue;
-      const labels = family.labels.map((name, j) => name + '=' + JSON.stringify(family.label(i, j)));
-      lines.push(family.name + '{' + labels.join(',') + '} ' + family.value(i));
-    }
-  }
-  return lines.join('\\n');
-};
-const answers = {
-  metrics: text,
-  flows: () => flows.splice(0),
-  taps: () => host.tapList(),
-  health: () => host.health(),
-};
-console.log('ready');
-for await (const line of createInterface(process.stdin)) {
-  const [id, question] = line.split(' ');
-  console.log(id + ' ' + JSON.stringify(answers[question]()));
-}
-await host.stop();
-process.exit();`;
-
 /** A host with some plugins in a network namespace, and nothing else of an agent: for kernel tests of plugins. Needs root. */
 export class PluginHost implements AsyncDisposable {
   readonly running: Running;
@@ -64,17 +28,9 @@ export class PluginHost implements AsyncDisposable {
     const plugins = Object.fromEntries(options.plugins.map(([module, own]) => [fileURLToPath(module), own ?? {}]));
     const config = JSON.stringify({ ...options.config, plugins, exporters: {} });
     const conditions = process.execArgv.filter((arg) => arg.startsWith('--conditions='));
-    // the child's imports are resolved from its working directory
-    const running = options.in.spawn('env', [
-      '-C',
-      fileURLToPath(new URL('.', import.meta.url)),
-      process.execPath,
-      ...conditions,
-      '--input-type=module',
-      '-e',
-      CHILD,
-      config,
-    ]);
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const child = fileURLToPath(new URL(`plugin-host-child.${extension}`, import.meta.url));
+    const running = options.in.spawn(process.execPath, [...conditions, child, config]);
     const host = new PluginHost(running);
     try {
       await running.output(/^ready$/m);

@@ -1,3 +1,4 @@
+export * from './play-plugin.ts';
 export * from './recorder.ts';
 export * from './recording.ts';
 export * from './replay.ts';

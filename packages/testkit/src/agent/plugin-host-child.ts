@@ -1,0 +1,24 @@
+// Runs inside a namespace: a host and nothing else. It answers a line with a line, and ends when its input does.
+import { createInterface } from 'node:readline';
+import { flowJson, type FlowJson, Host, loadConfig } from '@retina/core';
+import { renderMetrics } from './metric-text.ts';
+
+const host = await Host.start(loadConfig({ text: process.argv[2]!, environment: {} }).config);
+const flows: FlowJson[] = [];
+const names = { endpoint: (id: number) => host.endpoints.byId(id), label: (id: number) => host.labelText(id) };
+host.flows.addSink('test', (batch) => {
+  for (let row = 0; row < batch.length; row++) flows.push(flowJson(batch, row, names));
+});
+const answers: Readonly<Record<string, () => unknown>> = {
+  metrics: () => renderMetrics(host.metrics),
+  flows: () => flows.splice(0),
+  taps: () => host.tapList(),
+  health: () => host.health(),
+};
+console.log('ready');
+for await (const line of createInterface(process.stdin)) {
+  const [id, question = ''] = line.split(' ');
+  console.log(`${id} ${JSON.stringify(answers[question]?.())}`);
+}
+await host.stop();
+process.exit();
