@@ -57,7 +57,8 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   const resolveOptions = { from, ...(options.components && { components: options.components }) };
   const components: DoctorComponent[] = [];
   for (const kind of ['plugin', 'exporter'] as const) {
-    const configured = options.config && Object.keys(kind === 'plugin' ? options.config.plugins : options.config.exporters);
+    const configured =
+      options.config && Object.keys(kind === 'plugin' ? options.config.plugins : options.config.exporters);
     for (const name of configured ?? BUILT_IN[kind]) {
       try {
         components.push(examine(name, await findManifest(kind, name, resolveOptions), kernel, missing));
@@ -80,7 +81,12 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   };
 }
 
-function examine(name: string, manifest: Manifest, kernel: KernelFeatures, missing: RetinaError | undefined): DoctorComponent {
+function examine(
+  name: string,
+  manifest: Manifest,
+  kernel: KernelFeatures,
+  missing: RetinaError | undefined,
+): DoctorComponent {
   const { kind, description, stability, needs, platforms } = manifest;
   const findings = unmet(name, needs, platforms, kernel).map(finding);
   if (missing && needs.capabilities.includes('BPF')) findings.push(finding(missing));

@@ -14,9 +14,12 @@ export async function findManifest(kind: Kind, name: string, options: ResolveOpt
   const packageFile = entry && findPackageJSON(pathToFileURL(entry));
   const folder = packageFile && path.dirname(packageFile);
   // Sources that are imported from src/ may be newer than what an old build left in dist/.
-  const built = folder && !entry.startsWith(path.join(folder, 'src')) ? path.join(folder, 'dist/retina.json') : undefined;
+  const built =
+    folder && !entry.startsWith(path.join(folder, 'src')) ? path.join(folder, 'dist/retina.json') : undefined;
   if (built && existsSync(built)) return JSON.parse(readFileSync(built, 'utf8')) as Manifest;
   const definition = await resolve(kind, name, options);
-  const packageJson = packageFile ? (JSON.parse(readFileSync(packageFile, 'utf8')) as { name?: string; version?: string }) : {};
+  const packageJson = packageFile
+    ? (JSON.parse(readFileSync(packageFile, 'utf8')) as { name?: string; version?: string })
+    : {};
   return manifestOf(definition, packageJson);
 }
