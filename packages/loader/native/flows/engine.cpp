@@ -37,17 +37,22 @@ class Stopwatch {
   uint64_t start_;
 };
 
+/** Parts of an interval: one per drain, but not so many that empty lists cost memory. */
+uint32_t phases_of(const Options& options) {
+  return std::clamp(options.interval_ms / std::max(1u, options.drain_ms), 1u, 1024u);
+}
+
 uint32_t shortest(const Timeouts& timeouts) { return std::min({timeouts.tcp_s, timeouts.other_s, timeouts.closed_s}); }
 }  // namespace
 
 Engine::Engine(Kernel& kernel, const Options& options, BatchSink& sink)
     : kernel_(kernel),
       options_(options),
-      schedule_(options.interval_ms / std::max(1u, options.drain_ms)),
+      schedule_(phases_of(options)),
       table_(options.max_flows, options.timeouts, Secrets().word, clock_, schedule_),
       output_(table_, schedule_, clock_, sink),
       drain_(kernel) {
-  options_.drain_ms = std::max(1u, options.drain_ms);
+  phase_ns_ = std::max(1u, options.interval_ms) * 1'000'000ull / schedule_.phases();
   started_ns_ = swept_ns_ = kernel.boot_nanos();
   stats_.max_flows = table_.store().most();
   read_clock();
@@ -92,7 +97,7 @@ void Engine::drain() {
 void Engine::finish(bool overflowed) {
   tell_time();
   const uint64_t now = kernel_.boot_nanos();
-  const uint64_t phase = (now - started_ns_) / (options_.drain_ms * 1'000'000ull);
+  const uint64_t phase = (now - started_ns_) / phase_ns_;
   schedule_.advance(phase - phase_);
   phase_ = phase;
 

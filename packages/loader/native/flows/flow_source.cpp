@@ -11,15 +11,22 @@ namespace retina {
 
 namespace {
 
+constexpr uint32_t kClockReadyMs = flows::Clock::kMeasureNanos / 1'000'000 + 5;
+/** Beyond it the table's memory is gigabytes. */
+constexpr uint32_t kMostFlows = 1u << 24;
+
 class FlowSource : public Source, private flows::BatchSink {
  public:
   FlowSource(std::shared_ptr<const BpfObject> object, const FlowOptions& options)
-      : kernel_(std::move(object)), options_(options), engine_(kernel_, engine_options(options), *this) {}
+      : kernel_(std::move(object)), options_(options), engine_(kernel_, engine_options(options), *this) {
+    publish();
+  }
 
   void start(SourceHost& host) override {
     host_ = &host;
     if (kernel_.wake_fd() >= 0) host.watch(kernel_.wake_fd());
     host.every(options_.drain_ms);
+    host.once(kClockReadyMs);  // records wait until the clock is measured, not for a long interval
   }
 
   void ready(int) override {
@@ -157,6 +164,10 @@ class FlowSource : public Source, private flows::BatchSink {
 }  // namespace
 
 std::unique_ptr<Source> make_flow_source(std::shared_ptr<const BpfObject> object, const FlowOptions& options) {
+  if (options.max_flows > kMostFlows) {
+    throw Failure("RETINA_CONFIG_INVALID", "maxFlows is out of range",
+                  {.found = std::to_string(options.max_flows), .needed = "at most " + std::to_string(kMostFlows)});
+  }
   return std::make_unique<FlowSource>(std::move(object), options);
 }
 
