@@ -1,6 +1,7 @@
 /** A host in a process of its own, so that it can live in a network namespace; driven over the IPC channel. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { openObject } from '@retina/loader';
 import { Host, loadConfig } from '../src/index.ts';
 import { memoryLogger, sample } from '../src/host/testing.ts';
 import { probe } from './probe.ts';
@@ -11,6 +12,7 @@ const components = Object.fromEntries(['a', 'b', 'c'].map((name) => [name, probe
 const logger = memoryLogger();
 const host = await Host.start(config(yaml), { logger, components });
 
+const crowd: Disposable[] = [];
 const answers = {
   taps: () => host.tapList(),
   health: () => host.health(),
@@ -43,6 +45,22 @@ const answers = {
     }
     return { fds: found, rss: process.memoryUsage().rss };
   },
+  /** Fills both hooks of an interface with programs of others, until the kernel takes no more. */
+  crowd: async (ifindex: number) => {
+    try {
+      for (;;) {
+        using spec = openObject(object);
+        const others = await spec.load();
+        crowd.push(others);
+        for (const program of others.programs) {
+          for (const hook of ['ingress', 'egress'] as const) crowd.push(await others.attachTap(program, ifindex, hook));
+        }
+      }
+    } catch (error) {
+      return String(error);
+    }
+  },
+  disperse: () => crowd.splice(0).forEach((one) => one[Symbol.dispose]()),
   stop: () => host.stop(),
 } as const;
 export type Answers = typeof answers;

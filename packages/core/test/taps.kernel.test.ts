@@ -133,15 +133,20 @@ describe.skipIf(!isRoot)('taps', () => {
   test('an interface that refuses costs that interface, shows, and is tried again', async () => {
     world.link('good', 1);
     world.link('bad', 2);
-    // An ingress qdisc stands where clsact would: the kernel allows one of the two.
-    world.run(world.host, 'tc', 'qdisc', 'add', 'dev', 'bad', 'ingress');
-    await start('plugins: {a: {}}\nexporters: {}\nenableTCX: "off"');
-    expect(await tap('good')).toMatchObject({ mode: 'clsact' });
-    expect((await tap('bad'))!.error).toMatch(/egress: /);
+    const without = (exclude: string) => `plugins: {a: {}}\nexporters: {}\ntaps: {exclude: [${exclude}]}`;
+    await start(without('bad'));
+    const ifindex = Number(world.run(world.host, 'cat', '/sys/class/net/bad/ifindex'));
+    expect(await host!.ask('crowd', ifindex)).toMatch(/RETINA|attach/i);
+    await host!.ask('reconcile', without(''));
+    await until(async () => (await tap('bad'))?.error !== undefined, 'the refusal');
+    expect(await tap('bad')).toMatchObject({
+      mode: 'none',
+      error: expect.stringMatching(/ingress: .*egress: /) as string,
+    });
     const state = async () => (await host!.ask('health')).components[0]!;
     expect(await state()).toMatchObject({ state: 'degraded', causes: [{ code: 'RETINA_ATTACH_FAILED' }] });
     await world.send('10.77.1.1', 10);
-    world.run(world.host, 'tc', 'qdisc', 'del', 'dev', 'bad', 'ingress');
+    await host!.ask('disperse');
     await until(async () => (await tap('bad'))?.error === undefined, 'the next try', 10_000);
     await until(async () => (await state()).state === 'running', 'running');
     await world.send('10.77.2.1', 20);

@@ -37,7 +37,8 @@ export class TapEntry {
   }
 
   get error(): string | undefined {
-    return this.errors.size ? [...this.errors].map(([hook, text]) => `${hook}: ${text}`).join('; ') : undefined;
+    if (this.errors.size === 0) return undefined;
+    return HOOKS.flatMap((hook) => (this.errors.has(hook) ? [`${hook}: ${this.errors.get(hook)}`] : [])).join('; ');
   }
 
   tap(): Tap {
