@@ -57,7 +57,12 @@ export const Direction = { UNKNOWN: 0, INGRESS: 1, EGRESS: 2 } as const;
 export const Verdict = { UNKNOWN: 0, FORWARDED: 1, DROPPED: 2 } as const;
 /** Whether the packets go from the connection's responder to its initiator. */
 export const Reply = { NO: 0, YES: 1, UNKNOWN: 2 } as const;
-/** Why this record was written now. Starts, ends and resets come at once, updates at the interval. */
+/**
+ * Why this record was written now. Starts, ends and resets come at once, updates at the interval. Each comes once per
+ * connection and tap: START on the initiator's flow (TCP: a SYN was seen), END on the flow whose FIN was the second, RESET
+ * on the one that reset, EXPIRED when a connection that was not closed has been silent both ways. A START and an END within
+ * one drain are two records, the counts in the first.
+ */
 export const FlowEvent = { UPDATE: 0, START: 1, END: 2, RESET: 3, EXPIRED: 4 } as const;
 
 /** A batch of flow records, borrowed: valid until the handler returns. Every reader takes a row, 0 ≤ row < length. */

@@ -25,15 +25,17 @@ uint64_t nanos_of(clockid_t clock) {
 
 void want_sizes(const MapInfo& map, uint32_t key_size, uint32_t value_size) {
   if (map.key_size == key_size && map.value_size == value_size) return;
-  throw Failure("RETINA_OBJECT_INVALID", "map '" + map.name + "' is not what the flow ring has under that name",
-                {.found = "key " + std::to_string(map.key_size) + ", value " + std::to_string(map.value_size) + " bytes",
-                 .needed = "key " + std::to_string(key_size) + ", value " + std::to_string(value_size) + " bytes",
-                 .next = "build the object with the headers that belong to this loader"});
+  throw Failure(
+      "RETINA_OBJECT_INVALID", "map '" + map.name + "' is not what the flow ring has under that name",
+      {.found = "key " + std::to_string(map.key_size) + ", value " + std::to_string(map.value_size) + " bytes",
+       .needed = "key " + std::to_string(key_size) + ", value " + std::to_string(value_size) + " bytes",
+       .next = "build the object with the headers that belong to this loader"});
 }
 }  // namespace
 
 BpfKernel::BpfKernel(std::shared_ptr<const BpfObject> object) : object_(std::move(object)) {
-  for (const char* half : {"rt_spill_0", "rt_spill_1"}) want_sizes(object_->map(half), sizeof(rt_spill_key), sizeof(rt_spill_value));
+  for (const char* half : {"rt_spill_0", "rt_spill_1"})
+    want_sizes(object_->map(half), sizeof(rt_spill_key), sizeof(rt_spill_value));
   want_sizes(object_->map("rt_overflow"), sizeof(rt_overflow_key), sizeof(rt_overflow_value));
   want_sizes(object_->map("rt_flow_totals"), 4, sizeof(rt_flow_total));
   try {
@@ -45,14 +47,16 @@ BpfKernel::BpfKernel(std::shared_ptr<const BpfObject> object) : object_(std::mov
     regions = static_cast<uint32_t>(object_->constant("rt_ring_cpus", 0));
     const bool power_of_two = units != 0 && (units & (units - 1)) == 0;
     if (!power_of_two || uint64_t{units} * regions > ring_units || regions > lines) {
-      throw Failure("RETINA_OBJECT_INVALID", "the flow ring's sizes do not fit together",
-                    {.found = std::to_string(regions) + " regions of " + std::to_string(units) + " units in a ring of " +
-                              std::to_string(ring_units) + ", " + std::to_string(lines) + " heads",
-                     .needed = "rt_ring_units a power of two, rt_ring at least rt_ring_cpus times as large"});
+      throw Failure(
+          "RETINA_OBJECT_INVALID", "the flow ring's sizes do not fit together",
+          {.found = std::to_string(regions) + " regions of " + std::to_string(units) + " units in a ring of " +
+                    std::to_string(ring_units) + ", " + std::to_string(lines) + " heads",
+           .needed = "rt_ring_units a power of two, rt_ring at least rt_ring_cpus times as large"});
     }
     clock_fd_ = object_->program_fd("rt_clock");
     if (const MapInfo* wake = object_->find_map("rt_wake")) {
-      wakes_ = ring_buffer__new(wake->fd, [](void*, void*, size_t) { return 0; }, nullptr, nullptr);
+      wakes_ = ring_buffer__new(
+          wake->fd, [](void*, void*, size_t) { return 0; }, nullptr, nullptr);
       if (wakes_) wake_fd_ = wake->fd;
     }
   } catch (...) {
@@ -101,7 +105,8 @@ void BpfKernel::drain_spill(unsigned half, const SpillReader& each) {
   LIBBPF_OPTS(bpf_map_batch_opts, options);
   for (bool first = true;; first = false) {
     auto count = static_cast<uint32_t>(keys.size());
-    const int error = -bpf_map_lookup_and_delete_batch(map.fd, first ? nullptr : &position, &position, keys.data(), values.data(), &count, &options);
+    const int error = -bpf_map_lookup_and_delete_batch(map.fd, first ? nullptr : &position, &position, keys.data(),
+                                                       values.data(), &count, &options);
     if (error == ENOSPC && keys.size() < map.max_entries) {  // one bucket holds more than fits
       keys.resize(keys.size() * 4);
       values.resize(keys.size());

@@ -12,7 +12,8 @@ namespace retina::flows {
 
 class BpfKernel : public Kernel {
  public:
-  /** Maps the object's ring. Throws RETINA_OBJECT_INVALID when it has none, RETINA_MAP_FAILED when it cannot be mapped. */
+  /** Maps the object's ring. Throws RETINA_OBJECT_INVALID when it has none, RETINA_MAP_FAILED when it cannot be mapped.
+   */
   explicit BpfKernel(std::shared_ptr<const BpfObject> object);
   ~BpfKernel() override;
   BpfKernel(const BpfKernel&) = delete;

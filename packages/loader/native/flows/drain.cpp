@@ -69,7 +69,8 @@ void Drain::collect_region(uint32_t cpu, const Reader& read) {
     totals_.senseless++;
   } else {
     totals_.fill = std::max(totals_.fill, static_cast<double>(seal - tail) / kernel_.units);
-    const Region region{kernel_.ring + size_t{cpu} * kernel_.units * RT_UNIT_BYTES, kernel_.units, static_cast<uint16_t>(cpu)};
+    const Region region{kernel_.ring + size_t{cpu} * kernel_.units * RT_UNIT_BYTES, kernel_.units,
+                        static_cast<uint16_t>(cpu)};
     RegionReader reader(region, tail, seal);
     Record records[Table::kGroup];
     while (const size_t count = reader.next(records, Table::kGroup)) {

@@ -135,8 +135,8 @@ void Engine::settle_flushes() {
   for (auto& each : std::exchange(flushing_, {})) each();
 }
 
-bool Engine::annotate(const uint8_t* source, const uint8_t* destination, uint16_t source_port, uint16_t destination_port,
-                      uint8_t protocol, uint32_t rtt_micros, uint32_t retransmits) {
+bool Engine::annotate(const uint8_t* source, const uint8_t* destination, uint16_t source_port,
+                      uint16_t destination_port, uint8_t protocol, uint32_t rtt_micros, uint32_t retransmits) {
   Key key{};
   std::memcpy(key.source, source, 16);
   std::memcpy(key.destination, destination, 16);

@@ -74,8 +74,8 @@ class Engine {
   std::vector<std::function<void()>> flushes_;   // waiting for their drain
   std::vector<std::function<void()>> flushing_;  // drained, waiting for JavaScript to take everything
   uint64_t started_ns_ = 0;
-  uint64_t phase_ns_ = 0;      // what part of the interval a list of the schedule stands for
-  uint64_t phase_ = 0;         // … how many of those since start
+  uint64_t phase_ns_ = 0;  // what part of the interval a list of the schedule stands for
+  uint64_t phase_ = 0;     // … how many of those since start
   uint64_t swept_ns_ = 0;
   uint64_t clock_read_ns_ = 0;
   uint64_t totals_read_ns_ = 0;

@@ -62,8 +62,8 @@ class FlowSource : public Source, private flows::BatchSink {
     if (bytes == sizeof(FlowAnnotation)) {
       FlowAnnotation told;
       std::memcpy(&told, data, sizeof told);
-      engine_.annotate(told.source, told.destination, told.source_port, told.destination_port, told.protocol, told.rtt_micros,
-                       told.retransmits);
+      engine_.annotate(told.source, told.destination, told.source_port, told.destination_port, told.protocol,
+                       told.rtt_micros, told.retransmits);
     } else if (bytes == sizeof(FlowInterface)) {
       FlowInterface told;
       std::memcpy(&told, data, sizeof told);
@@ -86,10 +86,12 @@ class FlowSource : public Source, private flows::BatchSink {
 
  private:
   static flows::Options engine_options(const FlowOptions& options) {
-    return {.interval_ms = options.interval_ms,
-            .drain_ms = options.drain_ms,
-            .max_flows = options.max_flows,
-            .timeouts = {.tcp_s = options.tcp_timeout_s, .other_s = options.other_timeout_s, .closed_s = options.closed_timeout_s}};
+    return {
+        .interval_ms = options.interval_ms,
+        .drain_ms = options.drain_ms,
+        .max_flows = options.max_flows,
+        .timeouts = {
+            .tcp_s = options.tcp_timeout_s, .other_s = options.other_timeout_s, .closed_s = options.closed_timeout_s}};
   }
 
   flows::Row* acquire(size_t& rows) override {
@@ -107,7 +109,9 @@ class FlowSource : public Source, private flows::BatchSink {
 
   static Napi::Object to_object(Napi::Env env, const flows::Stats& stats) {
     Napi::Object out = Napi::Object::New(env);
-    const auto put = [&](Napi::Object& object, const char* name, double value) { object.Set(name, Napi::Number::New(env, value)); };
+    const auto put = [&](Napi::Object& object, const char* name, double value) {
+      object.Set(name, Napi::Number::New(env, value));
+    };
     const auto counts = [&](uint64_t packets, uint64_t bytes) {
       Napi::Object object = Napi::Object::New(env);
       put(object, "packets", static_cast<double>(packets));
@@ -115,7 +119,8 @@ class FlowSource : public Source, private flows::BatchSink {
       return object;
     };
     const rt_flow_total& no_table = stats.unparsed[RT_TOTAL_OVERFLOW];
-    const flows::Counts kernel{stats.kernel_overflow.packets + no_table.packets, stats.kernel_overflow.bytes + no_table.bytes};
+    const flows::Counts kernel{stats.kernel_overflow.packets + no_table.packets,
+                               stats.kernel_overflow.bytes + no_table.bytes};
     const std::pair<const char*, double> numbers[] = {
         {"records", static_cast<double>(stats.drain.records)},
         {"spilled", static_cast<double>(stats.drain.spilled)},
@@ -148,7 +153,8 @@ class FlowSource : public Source, private flows::BatchSink {
                                                                      {RT_TOTAL_MALFORMED, "malformed"},
                                                                      {RT_TOTAL_HEADER_CHAIN, "header_chain"},
                                                                      {RT_TOTAL_SAMPLED_OUT, "sampled_out"}};
-    for (const auto& [id, name] : kReasons) unparsed.Set(name, counts(stats.unparsed[id].packets, stats.unparsed[id].bytes));
+    for (const auto& [id, name] : kReasons)
+      unparsed.Set(name, counts(stats.unparsed[id].packets, stats.unparsed[id].bytes));
     out.Set("unparsed", unparsed);
     return out;
   }
@@ -178,19 +184,38 @@ size_t flow_stride() { return sizeof(flows::Row); }
 
 std::vector<FlowField> flow_fields() {
   using flows::Row;
-  return {{"sourceAddress", offsetof(Row, source_address)}, {"destinationAddress", offsetof(Row, destination_address)},
-          {"firstSeen", offsetof(Row, first_seen)}, {"start", offsetof(Row, start)}, {"end", offsetof(Row, end)},
-          {"bytes", offsetof(Row, bytes)}, {"packets", offsetof(Row, packets)}, {"flagCounts", offsetof(Row, flag_counts)},
-          {"flowId", offsetof(Row, flow_id)}, {"ifindex", offsetof(Row, ifindex)}, {"netns", offsetof(Row, netns)},
-          {"rttMicros", offsetof(Row, rtt_micros)}, {"retransmits", offsetof(Row, retransmits)},
-          {"dropReason", offsetof(Row, drop_reason)}, {"dropLocation", offsetof(Row, drop_location)},
-          {"sourceEndpoint", offsetof(Row, source_endpoint)}, {"destinationEndpoint", offsetof(Row, destination_endpoint)},
-          {"tapEndpoint", offsetof(Row, tap_endpoint)}, {"connectionId", offsetof(Row, connection_id)},
-          {"sampling", offsetof(Row, sampling)}, {"sourcePort", offsetof(Row, source_port)},
-          {"destinationPort", offsetof(Row, destination_port)}, {"tcpFlags", offsetof(Row, tcp_flags)},
-          {"protocol", offsetof(Row, protocol)}, {"family", offsetof(Row, family)}, {"direction", offsetof(Row, direction)},
-          {"observation", offsetof(Row, observation)}, {"isReply", offsetof(Row, is_reply)}, {"verdict", offsetof(Row, verdict)},
-          {"event", offsetof(Row, event)}, {"icmpType", offsetof(Row, icmp_type)}, {"icmpCode", offsetof(Row, icmp_code)},
+  return {{"sourceAddress", offsetof(Row, source_address)},
+          {"destinationAddress", offsetof(Row, destination_address)},
+          {"firstSeen", offsetof(Row, first_seen)},
+          {"start", offsetof(Row, start)},
+          {"end", offsetof(Row, end)},
+          {"bytes", offsetof(Row, bytes)},
+          {"packets", offsetof(Row, packets)},
+          {"flagCounts", offsetof(Row, flag_counts)},
+          {"flowId", offsetof(Row, flow_id)},
+          {"ifindex", offsetof(Row, ifindex)},
+          {"netns", offsetof(Row, netns)},
+          {"rttMicros", offsetof(Row, rtt_micros)},
+          {"retransmits", offsetof(Row, retransmits)},
+          {"dropReason", offsetof(Row, drop_reason)},
+          {"dropLocation", offsetof(Row, drop_location)},
+          {"sourceEndpoint", offsetof(Row, source_endpoint)},
+          {"destinationEndpoint", offsetof(Row, destination_endpoint)},
+          {"tapEndpoint", offsetof(Row, tap_endpoint)},
+          {"connectionId", offsetof(Row, connection_id)},
+          {"sampling", offsetof(Row, sampling)},
+          {"sourcePort", offsetof(Row, source_port)},
+          {"destinationPort", offsetof(Row, destination_port)},
+          {"tcpFlags", offsetof(Row, tcp_flags)},
+          {"protocol", offsetof(Row, protocol)},
+          {"family", offsetof(Row, family)},
+          {"direction", offsetof(Row, direction)},
+          {"observation", offsetof(Row, observation)},
+          {"isReply", offsetof(Row, is_reply)},
+          {"verdict", offsetof(Row, verdict)},
+          {"event", offsetof(Row, event)},
+          {"icmpType", offsetof(Row, icmp_type)},
+          {"icmpCode", offsetof(Row, icmp_code)},
           {"fresh", offsetof(Row, fresh)}};
 }
 

@@ -1,4 +1,5 @@
-// The kernel as the drain sees it: mapped memory and a few calls. The real one is in bpf_kernel.cpp, tests have their own.
+// The kernel as the drain sees it: mapped memory and a few calls. The real one is in bpf_kernel.cpp, tests have their
+// own.
 #pragma once
 
 #include <cstddef>

@@ -31,7 +31,8 @@ struct Key {
   uint8_t bits;
   uint16_t unused;
 
-  /** Source (0, 1), destination (2, 3), ports and interface (4). Each is loaded by itself: a copy of the whole would stall. */
+  /** Source (0, 1), destination (2, 3), ports and interface (4). Each is loaded by itself: a copy of the whole would
+   * stall. */
   uint64_t word(int at) const {
     uint64_t out;
     std::memcpy(&out, reinterpret_cast<const uint8_t*>(this) + at * 8, 8);
@@ -44,8 +45,8 @@ struct Key {
   }
 
   bool operator==(const Key& other) const {
-    return ((word(0) ^ other.word(0)) | (word(1) ^ other.word(1)) | (word(2) ^ other.word(2)) | (word(3) ^ other.word(3)) |
-            (word(4) ^ other.word(4)) | (rest() ^ other.rest())) == 0;
+    return ((word(0) ^ other.word(0)) | (word(1) ^ other.word(1)) | (word(2) ^ other.word(2)) |
+            (word(3) ^ other.word(3)) | (word(4) ^ other.word(4)) | (rest() ^ other.rest())) == 0;
   }
 };
 static_assert(sizeof(Key) == 44);
@@ -77,7 +78,8 @@ bool icmp_is_reply(uint8_t protocol, uint16_t type);
 /** Whether an ICMP type reports an error of another flow. */
 bool icmp_is_error(uint8_t protocol, uint16_t type);
 
-/** The key of packets going the other way: other hook of the same interface. False if there can be none (ICMP errors). */
+/** The key of packets going the other way: other hook of the same interface. False if there can be none (ICMP errors).
+ */
 bool reverse(const Key& key, Key& out);
 
 /** Keyed with secrets of this process, so that nobody outside can make flows collide. */

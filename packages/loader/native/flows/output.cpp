@@ -28,8 +28,9 @@ bool Output::drain(std::vector<uint32_t>& list, uint8_t bit) {
     flow.state &= static_cast<uint8_t>(~bit);
     // Counts go with the first row; a start and an end within one drain make two.
     bool counts = true;
-    for (const auto& [pending, event] : {std::pair{kStartEvent, Event::kStart}, std::pair{kEndEvent, Event::kEnd},
-                                         std::pair{kResetEvent, Event::kReset}, std::pair{kExpiredEvent, Event::kExpired}}) {
+    for (const auto& [pending, event] :
+         {std::pair{kStartEvent, Event::kStart}, std::pair{kEndEvent, Event::kEnd},
+          std::pair{kResetEvent, Event::kReset}, std::pair{kExpiredEvent, Event::kExpired}}) {
       if (!(flow.events & pending)) continue;
       write(slot, event, counts);
       counts = false;

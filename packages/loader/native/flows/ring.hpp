@@ -1,4 +1,5 @@
-// Reading one CPU's region of the ring. The memory is not trusted: any contents end in counts, never in a crash or a loop.
+// Reading one CPU's region of the ring. The memory is not trusted: any contents end in counts, never in a crash or a
+// loop.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,9 @@ class RegionReader {
   uint64_t senseless() const { return senseless_; }
 
  private:
-  const rt_u8* unit(uint32_t position) const { return region_.units + size_t{position & (region_.size - 1)} * RT_UNIT_BYTES; }
+  const rt_u8* unit(uint32_t position) const {
+    return region_.units + size_t{position & (region_.size - 1)} * RT_UNIT_BYTES;
+  }
 
   Region region_;
   uint32_t at_;

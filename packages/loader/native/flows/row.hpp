@@ -44,7 +44,8 @@ struct Row {
   uint8_t fresh;
   uint8_t spare[16];
 };
-static_assert(sizeof(Row) == 192 && offsetof(Row, flow_id) == 112 && offsetof(Row, source_port) == 160 && offsetof(Row, fresh) == 175);
+static_assert(sizeof(Row) == 192 && offsetof(Row, flow_id) == 112 && offsetof(Row, source_port) == 160 &&
+              offsetof(Row, fresh) == 175);
 
 /** Values of the SDK's FlowEvent, Direction, Observation, Reply and Verdict. */
 enum class Event : uint8_t { kUpdate, kStart, kEnd, kReset, kExpired };

@@ -42,7 +42,7 @@ constexpr uint8_t kExpiredEvent = 8;
 struct alignas(64) Hot {
   Key key;
   uint32_t netns;  // of the tap's endpoint
-  uint32_t pair;  // slot of the other direction or kNone
+  uint32_t pair;   // slot of the other direction or kNone
   uint8_t state;
   uint8_t role;
   uint8_t life;

@@ -60,7 +60,8 @@ void Table::apply(const Record& record, uint64_t hash, uint32_t hint) {
   if (record.key.protocol == kTcp) {
     uint32_t flags = record.tcp_flags & 0x1ffu;
     if ((flags & (kSyn | kAck)) == (kSyn | kAck)) flags = (flags & ~uint32_t{kSyn | kAck}) | (1u << kSynAckFlag);
-    for (; flags != 0; flags &= flags - 1) flow.flag_counts[std::countr_zero(flags)] += static_cast<uint32_t>(record.packets);
+    for (; flags != 0; flags &= flags - 1)
+      flow.flag_counts[std::countr_zero(flags)] += static_cast<uint32_t>(record.packets);
     if (events != 0) transition(slot, record);
   }
   schedule_.touch(slot, flow);
@@ -70,7 +71,8 @@ uint32_t Table::create(const Record& record, uint64_t hash) {
   Key other;
   uint32_t older = kNone;
   if (reverse(record.key, other)) older = find(other, hasher_(other));
-  if (older != kNone && record.key.protocol == kTcp && (record.tcp_flags & kSyn) && reopens(store_.hot(older), record)) {
+  if (older != kNone && record.key.protocol == kTcp && (record.tcp_flags & kSyn) &&
+      reopens(store_.hot(older), record)) {
     retire(older, false);
     older = kNone;
   }
@@ -94,7 +96,8 @@ uint32_t Table::create(const Record& record, uint64_t hash) {
   flow.last = clock_.widen(record.last);
   flow.drain = drain_;
   flow.cpu = record.cpu;
-  store_.cold(slot) = Cold{.first_seen = clock_.unix_ms(flow.start), .packets = 0, .bytes = 0, .rtt_micros = 0, .retransmits = 0};
+  store_.cold(slot) =
+      Cold{.first_seen = clock_.unix_ms(flow.start), .packets = 0, .bytes = 0, .rtt_micros = 0, .retransmits = 0};
 
   if (older != kNone && older != slot) {
     link(slot, older, record);
@@ -140,11 +143,12 @@ void Table::link(uint32_t slot, uint32_t older, const Record& record) {
     flow.drain = first.drain;
     return;
   }
-  // Rings are read one CPU after the other: what came first within one drain is said by the stamps, and within one jiffy
-  // by the ports.
+  // Rings are read one CPU after the other: what came first within one drain is said by the stamps, and within one
+  // jiffy by the ports.
   const bool order_unknown = first.drain == drain_ && (first.cpu != record.cpu || record.cpu == kNoCpu);
   if (!first_packet_decides(record.key.protocol) || !order_unknown) return;
-  const bool earlier = flow.start == first.start ? flow.key.destination_port < flow.key.source_port : before(flow.start, first.start);
+  const bool earlier =
+      flow.start == first.start ? flow.key.destination_port < flow.key.source_port : before(flow.start, first.start);
   if (earlier) {
     orient(slot, true);
     start(slot);
@@ -152,8 +156,8 @@ void Table::link(uint32_t slot, uint32_t older, const Record& record) {
 }
 
 bool Table::reopens(const Hot& flow, const Record& record) const {
-  // Closed by an earlier drain: anything that opens is new. By this one: another CPU's ring may have been read first, so
-  // only what came after the close is.
+  // Closed by an earlier drain: anything that opens is new. By this one: another CPU's ring may have been read first,
+  // so only what came after the close is.
   return (flow.life & kClosed) && (flow.drain != drain_ || before(flow.closed_at, clock_.widen(record.first)));
 }
 

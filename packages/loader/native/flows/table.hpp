@@ -39,7 +39,8 @@ struct TableTotals {
 
 class Table {
  public:
-  Table(uint32_t max_flows, const Timeouts& timeouts, const uint64_t (&secrets)[4], const Clock& clock, Schedule& schedule)
+  Table(uint32_t max_flows, const Timeouts& timeouts, const uint64_t (&secrets)[4], const Clock& clock,
+        Schedule& schedule)
       : store_(max_flows), hasher_(secrets), timeouts_(timeouts), clock_(clock), schedule_(schedule) {}
 
   /** Starts a drain: what is closed in it and what was closed before are told apart. */

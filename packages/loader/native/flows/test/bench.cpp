@@ -40,8 +40,13 @@ Result measure(uint32_t flows, bool v6, uint8_t protocol) {
     sink.rows.clear();
   };
   const auto packet = [&](uint32_t flow) {
-    return Packet{.source = 0x0a000000 + flow, .destination = 0x0b000001, .sport = static_cast<uint16_t>(flow), .protocol = protocol,
-                  .flags = protocol == kTcp ? kAck : uint16_t{0}, .v6 = v6, .bytes = 64};
+    return Packet{.source = 0x0a000000 + flow,
+                  .destination = 0x0b000001,
+                  .sport = static_cast<uint16_t>(flow),
+                  .protocol = protocol,
+                  .flags = protocol == kTcp ? kAck : uint16_t{0},
+                  .v6 = v6,
+                  .bytes = 64};
   };
   const uint32_t batch = v6 ? kUnits / 2 - 2 : kUnits - 2;
   for (uint32_t sent = 0; sent < flows;) {  // every flow is known before the clock starts
@@ -57,7 +62,8 @@ Result measure(uint32_t flows, bool v6, uint8_t protocol) {
     // Reading alone: the phase does not move while no time passes.
     const uint64_t start = cpu_nanos();
     if (engine.begin()) engine.drain();
-    read.push_back(static_cast<double>(cpu_nanos() - start) / static_cast<double>(engine.stats().drain.records - records));
+    read.push_back(static_cast<double>(cpu_nanos() - start) /
+                   static_cast<double>(engine.stats().drain.records - records));
     sink.rows.clear();
     sink.rows.reserve(flows + 1);
     bool done = false;
@@ -79,7 +85,8 @@ Result measure(uint32_t flows, bool v6, uint8_t protocol) {
 
 int main() {
   std::printf("%-8s %-5s %12s %12s %14s\n", "flows", "kind", "ns/record", "ns/row", "bytes/flow");
-  for (const auto& [name, v6, protocol] : {std::tuple{"udp", false, kUdp}, std::tuple{"tcp", false, kTcp}, std::tuple{"udp6", true, kUdp}}) {
+  for (const auto& [name, v6, protocol] :
+       {std::tuple{"udp", false, kUdp}, std::tuple{"tcp", false, kTcp}, std::tuple{"udp6", true, kUdp}}) {
     for (const uint32_t flows : {1u, 1000u, 100'000u, 262'144u}) {
       const Result result = measure(flows, v6, protocol);
       std::printf("%-8u %-5s %12.1f %12.1f %14.0f\n", flows, name, result.read, result.reported, result.memory);

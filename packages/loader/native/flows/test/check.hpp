@@ -1,4 +1,5 @@
-// A test framework in a few lines: TEST registers, CHECK reports and goes on, main() in main.cpp runs all or those named.
+// A test framework in a few lines: TEST registers, CHECK reports and goes on, main() in main.cpp runs all or those
+// named.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,8 @@ struct Registration {
 template <typename A, typename B>
 void equal(const A& a, const B& b, const char* what, const char* file, int line) {
   if (a == b) return;
-  if (++failures <= 40) std::cout << "  " << file << ":" << line << ": " << what << ": " << +a << " is not " << +b << "\n";
+  if (++failures <= 40)
+    std::cout << "  " << file << ":" << line << ": " << what << ": " << +a << " is not " << +b << "\n";
 }
 inline void truth(bool ok, const char* what, const char* file, int line) {
   if (ok) return;
@@ -41,8 +43,8 @@ inline std::mt19937_64 random(uint64_t salt) { return std::mt19937_64(seed * 100
 
 }  // namespace check
 
-#define TEST(name)                                                  \
-  static void test_##name();                                        \
+#define TEST(name)                                                      \
+  static void test_##name();                                            \
   static const check::Registration register_##name(#name, test_##name); \
   static void test_##name()
 #define CHECK(condition) check::truth((condition), #condition, __FILE__, __LINE__)

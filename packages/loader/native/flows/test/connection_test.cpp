@@ -9,13 +9,14 @@ using namespace retina::flows;
 
 namespace {
 constexpr auto kNo = kReplyNo, kYes = kReplyYes, kUnknown = kReplyUnknown;
-const Packet kClient{};                    // 10.0.0.1:40000 -> 10.0.0.2:80, ingress hook
-const Packet kServer = kClient.back();     // the other way
+const Packet kClient{};                 // 10.0.0.1:40000 -> 10.0.0.2:80, ingress hook
+const Packet kServer = kClient.back();  // the other way
 const Packet kQuery{.sport = 40000, .dport = 53, .protocol = kUdp};
 
 bool is_from(const Row& row, const Packet& packet) {
   const rt_spill_key key = spill_key_of(packet);
-  return std::memcmp(row.source_address, key.saddr, 32) == 0 && row.ifindex == packet.ifindex && row.protocol == packet.protocol &&
+  return std::memcmp(row.source_address, key.saddr, 32) == 0 && row.ifindex == packet.ifindex &&
+         row.protocol == packet.protocol &&
          (is_icmp(packet.protocol) ? row.icmp_type == packet.sport : row.source_port == packet.sport);
 }
 /** The rows of one flow, added up: identity and state of the last one. */
@@ -34,10 +35,12 @@ std::optional<Row> sum_of(const std::vector<Row>& rows, const Packet& packet) {
   return out;
 }
 size_t events(const std::vector<Row>& rows, Event event) {
-  return static_cast<size_t>(std::count_if(rows.begin(), rows.end(), [&](const Row& row) { return row.event == static_cast<uint8_t>(event); }));
+  return static_cast<size_t>(std::count_if(rows.begin(), rows.end(),
+                                           [&](const Row& row) { return row.event == static_cast<uint8_t>(event); }));
 }
 const Row* first(const std::vector<Row>& rows, Event event) {
-  const auto at = std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.event == static_cast<uint8_t>(event); });
+  const auto at =
+      std::find_if(rows.begin(), rows.end(), [&](const Row& row) { return row.event == static_cast<uint8_t>(event); });
   return at == rows.end() ? nullptr : &*at;
 }
 
@@ -97,7 +100,8 @@ TEST(refused_connection_is_reset_by_the_reply) {
     CHECK_EQ(events(rows, Event::kStart), 1u);
     CHECK_EQ(events(rows, Event::kReset), 1u);
     CHECK_EQ(rows.size(), 2u);
-    CHECK(first(rows, Event::kReset) && is_from(*first(rows, Event::kReset), kServer) && first(rows, Event::kReset)->is_reply == kYes);
+    CHECK(first(rows, Event::kReset) && is_from(*first(rows, Event::kReset), kServer) &&
+          first(rows, Event::kReset)->is_reply == kYes);
     CHECK_EQ(world.engine.stats().table.connections, 1u);
   }
 }

@@ -87,7 +87,8 @@ class FakeKernel : public Kernel {
     const auto remembered = merge ? index_.find({cpu, bytes_of(key)}) : index_.end();
     if (remembered != index_.end() && line.head - remembered->second - 1 < line.head - line.seal) {
       rt_counts& counts = *counts_at(cpu, remembered->second);
-      counts.packets_word = ((counts.packets_word + packet.packets) & ~(0xffffull << RT_COUNT_LAST_SHIFT)) | (rt_u64{stamp} << RT_COUNT_LAST_SHIFT);
+      counts.packets_word = ((counts.packets_word + packet.packets) & ~(0xffffull << RT_COUNT_LAST_SHIFT)) |
+                            (rt_u64{stamp} << RT_COUNT_LAST_SHIFT);
       counts.bytes_word += packet.bytes;
       return;
     }
@@ -136,8 +137,12 @@ class FakeKernel : public Kernel {
     std::memcpy(bytes.data(), &key, sizeof key);
     return bytes;
   }
-  rt_u8* unit(uint32_t cpu, uint32_t position) { return &memory[(size_t{cpu} * units + (position & (units - 1))) * RT_UNIT_BYTES]; }
-  rt_counts* counts_at(uint32_t cpu, uint32_t position) { return reinterpret_cast<rt_counts*>(unit(cpu, position) + 16); }
+  rt_u8* unit(uint32_t cpu, uint32_t position) {
+    return &memory[(size_t{cpu} * units + (position & (units - 1))) * RT_UNIT_BYTES];
+  }
+  rt_counts* counts_at(uint32_t cpu, uint32_t position) {
+    return reinterpret_cast<rt_counts*>(unit(cpu, position) + 16);
+  }
 
   bool append(uint32_t cpu, const Packet& packet, const rt_spill_key& key, rt_u16 stamp, bool wide) {
     rt_ring_head& line = heads[cpu];
@@ -168,7 +173,8 @@ class FakeKernel : public Kernel {
       std::memcpy(unit(cpu, head), &record, sizeof record);
     }
     rt_counts& counts = *counts_at(cpu, head);
-    counts.packets_word = packet.packets | (rt_u64{stamp} << RT_COUNT_LAST_SHIFT) | (rt_u64{packet.flags} << RT_COUNT_FLAGS_SHIFT);
+    counts.packets_word =
+        packet.packets | (rt_u64{stamp} << RT_COUNT_LAST_SHIFT) | (rt_u64{packet.flags} << RT_COUNT_FLAGS_SHIFT);
     counts.bytes_word = packet.bytes | (rt_u64{stamp} << RT_COUNT_FIRST_SHIFT);
     index_[{cpu, bytes_of(key)}] = head;
     line.head = head + (wide ? 2 : 1);

@@ -51,8 +51,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     switch (script.byte() % 4) {
       case 0: lie(world.kernel, script); break;
       case 1: {
-        Packet packet{.sport = script.byte(), .dport = 80, .protocol = script.byte(), .flags = static_cast<uint16_t>(script.byte()),
-                      .ifindex = script.byte() % 4u, .egress = (script.byte() & 1) != 0, .v6 = (script.byte() & 1) != 0};
+        Packet packet{.sport = script.byte(),
+                      .dport = 80,
+                      .protocol = script.byte(),
+                      .flags = static_cast<uint16_t>(script.byte()),
+                      .ifindex = script.byte() % 4u,
+                      .egress = (script.byte() & 1) != 0,
+                      .v6 = (script.byte() & 1) != 0};
         // The kernel's side is honest about its own region; a head that lies must not make the fake write elsewhere.
         world.kernel.send(script.byte() % 3, packet);
         break;
@@ -107,7 +112,7 @@ TEST(random_ring_contents_are_read_to_the_end) {
   for (int round = 0; round < 200; round++) {
     World world({.max_flows = 1000}, 2, 256);
     for (auto& byte : world.kernel.memory) byte = static_cast<rt_u8>(random());
-    world.kernel.heads[0].head = 256;                             // full of nonsense
+    world.kernel.heads[0].head = 256;                            // full of nonsense
     world.kernel.heads[1].head = static_cast<rt_u32>(random());  // and far away
     world.all();
     const Stats& stats = world.engine.stats();

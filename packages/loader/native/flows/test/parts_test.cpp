@@ -34,7 +34,8 @@ TEST(index_finds_what_a_map_finds) {
     if (step % 5000 == 0) index.trim();
     if (step % 977 != 0) continue;
     CHECK_EQ(index.size(), model.size());
-    for (const auto& [slot, hash] : model) CHECK_EQ(index.find(hash, [&, s = slot](uint32_t found) { return found == s; }), slot);
+    for (const auto& [slot, hash] : model)
+      CHECK_EQ(index.find(hash, [&, s = slot](uint32_t found) { return found == s; }), slot);
   }
   CHECK_EQ(index.find(1ull << 60, [](uint32_t) { return false; }), kNone);
 }
@@ -98,7 +99,8 @@ TEST(clock_measures_hz_and_widens_stamps) {
       for (int i = 0; i < 100; i++) {
         const uint64_t age = random() % (60'000 / (1000 / hz)) * tick;  // ns, up to what 16 bits hold
         const uint64_t then = jiffies(now - std::min<uint64_t>(age, 0xefff * tick));
-        const double error = clock.unix_ms(clock.widen(static_cast<uint16_t>(then))) - (5e12 - static_cast<double>(jiffies(now) - then) * 1000 / hz);
+        const double error = clock.unix_ms(clock.widen(static_cast<uint16_t>(then))) -
+                             (5e12 - static_cast<double>(jiffies(now) - then) * 1000 / hz);
         CHECK(error > -2.0 * 1000 / hz && error < 2.0 * 1000 / hz);
       }
       // A stamp one tick ahead of an imprecise clock is now, not 2^16 jiffies ago.
@@ -116,7 +118,8 @@ TEST(reverse_of_reverse_and_connection_hash) {
     Key key{};
     key.bits = random() % 4;
     if (key.bits & kIpV6) {
-      for (auto* half : {key.source, key.destination}) std::generate(half, half + 16, [&] { return static_cast<uint8_t>(random()); });
+      for (auto* half : {key.source, key.destination})
+        std::generate(half, half + 16, [&] { return static_cast<uint8_t>(random()); });
     } else {
       map_address(key.source, static_cast<uint32_t>(random() % 64));
       map_address(key.destination, static_cast<uint32_t>(random()));

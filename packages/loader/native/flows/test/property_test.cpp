@@ -1,4 +1,5 @@
-// Random traffic against a model that is a std::map: every packet and byte turns up once, in the right flow or as a loss.
+// Random traffic against a model that is a std::map: every packet and byte turns up once, in the right flow or as a
+// loss.
 #include <map>
 #include <tuple>
 
@@ -39,8 +40,12 @@ struct Reader {
       const bool egress = row.observation == kToEndpoint || row.observation == kToNetwork;
       Addresses addresses;
       std::memcpy(addresses.data(), row.source_address, 32);
-      const FlowName name{addresses, icmp ? row.icmp_type : row.source_port, icmp ? row.icmp_code : row.destination_port,
-                          row.ifindex, row.protocol, egress};
+      const FlowName name{addresses,
+                          icmp ? row.icmp_type : row.source_port,
+                          icmp ? row.icmp_code : row.destination_port,
+                          row.ifindex,
+                          row.protocol,
+                          egress};
       Sum& sum = sums[name];
       sum.packets += row.packets;
       sum.bytes += row.bytes;
@@ -98,7 +103,8 @@ struct Scenario {
 
 void run(const Scenario& scenario, uint64_t salt) {
   auto random = check::random(salt);
-  World world({.interval_ms = 200, .max_flows = scenario.max_flows, .timeouts = scenario.timeouts}, 3, scenario.units, scenario.spill);
+  World world({.interval_ms = 200, .max_flows = scenario.max_flows, .timeouts = scenario.timeouts}, 3, scenario.units,
+              scenario.spill);
   Reader reader;
   std::map<FlowName, Sum> model;
   for (int step = 0; step < 200; step++) {
@@ -139,7 +145,8 @@ void run(const Scenario& scenario, uint64_t salt) {
   CHECK_EQ(rows.bytes, static_cast<double>(stats.table.attributed.bytes));
   const uint64_t lost = stats.table.full.packets + stats.kernel_overflow.packets;
   CHECK_EQ(stats.table.attributed.packets + lost, world.kernel.sent.packets);
-  CHECK_EQ(stats.table.attributed.bytes + stats.table.full.bytes + stats.kernel_overflow.bytes, world.kernel.sent.bytes);
+  CHECK_EQ(stats.table.attributed.bytes + stats.table.full.bytes + stats.kernel_overflow.bytes,
+           world.kernel.sent.bytes);
   for (const auto& [name, sum] : reader.sums) {
     const Sum& sent = model[name];
     CHECK(lost > 0 ? sum.packets <= sent.packets && sum.bytes <= sent.bytes : sum == sent);

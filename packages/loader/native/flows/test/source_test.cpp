@@ -1,4 +1,5 @@
-// What surrounds the table: intervals, a busy JavaScript, full tables, interfaces, annotations, the kernel's own losses.
+// What surrounds the table: intervals, a busy JavaScript, full tables, interfaces, annotations, the kernel's own
+// losses.
 #include "check.hpp"
 #include "fake_kernel.hpp"
 
