@@ -3,6 +3,9 @@ import { RetinaError } from '@retina/sdk';
 import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
 import { resized } from './series-table.ts';
 
+/** Label ids beyond it are looked up by hash. */
+const MAX_DENSE = 1 << 20;
+
 /** A family and the instrument that writes to it. One subclass per number of labels: a variable one would cost an array per call. */
 export abstract class CounterFamily extends Family implements Counter<number[]> {
   private totals: Float64Array | undefined;
@@ -42,11 +45,28 @@ class Counter0 extends CounterFamily {
 }
 
 class Counter1 extends CounterFamily {
+  /** Row + 1 by label id: ids are small, so one load does for a hash. */
+  private rowOf = new Int32Array(64);
+
   override add(value: number, a: number): void {
     if (!(value >= 0)) refuse(this.name, value);
-    let row = this.table.find1(a);
-    if (row < 0) row = this.row([a]);
+    const { rowOf } = this;
+    let row = a < rowOf.length ? rowOf[a]! - 1 : -1;
+    if (row < 0) row = this.remember(a);
     this.values[row]! += value;
+  }
+
+  override removeRow(row: number): void {
+    if (this.table.has(row)) this.rowOf[this.table.key(row, 0)] = 0;
+    super.removeRow(row);
+  }
+
+  private remember(a: number): number {
+    const row = this.row([a]);
+    if (this.table.key(row, 0) !== a || a >= MAX_DENSE) return row; // the overflow series is nobody's own
+    if (a >= this.rowOf.length) this.rowOf = resized(this.rowOf, Math.max(a + 1, this.rowOf.length * 2));
+    this.rowOf[a] = row + 1;
+    return row;
   }
 }
 

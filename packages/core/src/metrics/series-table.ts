@@ -19,15 +19,20 @@ export class SeriesTable {
   size = 0;
   /** Tuples in the set. */
   count = 0;
-  private keys: Uint32Array;
-  private slots = new Int32Array(16); // row + 1, 0 for empty
+  /** Tuples by row. */
+  private keys: Int32Array;
+  /** Cells of a slot: narrow tuples stand in it, so that a look-up touches one cache line; then row + 1, 0 for empty. */
+  private readonly cells: number;
+  private slots: Int32Array;
   private mask = 15;
   private used: Uint8Array;
   private readonly free: number[] = [];
 
   constructor(width: number) {
     this.width = width;
-    this.keys = new Uint32Array(8 * width);
+    this.cells = width <= 3 ? width + 1 : 1;
+    this.keys = new Int32Array(8 * width);
+    this.slots = new Int32Array(16 * this.cells);
     this.used = new Uint8Array(8);
   }
 
@@ -40,47 +45,61 @@ export class SeriesTable {
     return this.used[row] === 1;
   }
 
+  /** A word of a row's tuple, unsigned. */
   key(row: number, word: number): number {
-    return this.keys[row * this.width + word]!;
+    return this.keys[row * this.width + word]! >>> 0;
   }
 
   /** Row of a tuple of width 1, -1 if it is not in the set. */
   find1(a: number): number {
-    const { slots, mask, keys } = this;
+    const { slots, mask } = this;
+    a |= 0;
     for (let slot = mix(SEED, a) & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1;
-      if (row < 0 || keys[row] === a) return row;
+      const at = slot * 2;
+      const row = slots[at + 1]!;
+      if (row === 0) return -1;
+      if (slots[at] === a) return row - 1;
     }
   }
 
   find2(a: number, b: number): number {
-    const { slots, mask, keys } = this;
+    const { slots, mask } = this;
+    a |= 0;
+    b |= 0;
     for (let slot = mix(mix(SEED, a), b) & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1;
-      if (row < 0 || (keys[row * 2] === a && keys[row * 2 + 1] === b)) return row;
+      const at = slot * 3;
+      const row = slots[at + 2]!;
+      if (row === 0) return -1;
+      if (slots[at] === a && slots[at + 1] === b) return row - 1;
     }
   }
 
   find3(a: number, b: number, c: number): number {
-    const { slots, mask, keys } = this;
+    const { slots, mask } = this;
+    a |= 0;
+    b |= 0;
+    c |= 0;
     for (let slot = mix(mix(mix(SEED, a), b), c) & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1;
-      if (row < 0 || (keys[row * 3] === a && keys[row * 3 + 1] === b && keys[row * 3 + 2] === c)) return row;
+      const at = slot * 4;
+      const row = slots[at + 3]!;
+      if (row === 0) return -1;
+      if (slots[at] === a && slots[at + 1] === b && slots[at + 2] === c) return row - 1;
     }
   }
 
   /** Row of the tuple in the first `width` places of `tuple`. */
   find(tuple: ArrayLike<number>): number {
-    const { slots, mask } = this;
-    for (let slot = this.hash(tuple) & mask; ; slot = (slot + 1) & mask) {
-      const row = slots[slot]! - 1;
+    let hash = SEED;
+    for (let i = 0; i < this.width; i++) hash = mix(hash, tuple[i]!);
+    for (let slot = hash & this.mask; ; slot = (slot + 1) & this.mask) {
+      const row = this.rowAt(slot);
       if (row < 0 || this.equals(row, tuple)) return row;
     }
   }
 
   /** Adds a tuple that is not in the set; its row. May grow {@link capacity}. */
   insert(tuple: ArrayLike<number>): number {
-    if ((this.count + 1) * 2 > this.slots.length) this.rehash(this.slots.length * 2);
+    if ((this.count + 1) * 2 > this.mask) this.rehash((this.mask + 1) * 2);
     let row = this.free.pop();
     if (row === undefined) {
       row = this.size++;
@@ -95,50 +114,49 @@ export class SeriesTable {
 
   remove(row: number): void {
     if (this.used[row] !== 1) return;
-    const { slots, mask } = this;
-    let hole = this.rowHash(row) & mask;
-    while (slots[hole] !== row + 1) hole = (hole + 1) & mask;
-    for (let slot = (hole + 1) & mask; slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const home = this.rowHash(slots[slot]! - 1) & mask;
+    const { slots, mask, cells } = this;
+    let hole = this.home(row);
+    while (this.rowAt(hole) !== row) hole = (hole + 1) & mask;
+    for (let slot = (hole + 1) & mask; this.rowAt(slot) >= 0; slot = (slot + 1) & mask) {
       // Move back what would no longer be reached over the hole.
-      if (((slot - home) & mask) >= ((slot - hole) & mask)) {
-        slots[hole] = slots[slot]!;
+      if (((slot - this.home(this.rowAt(slot))) & mask) >= ((slot - hole) & mask)) {
+        slots.copyWithin(hole * cells, slot * cells, (slot + 1) * cells);
         hole = slot;
       }
     }
-    slots[hole] = 0;
+    slots[hole * cells + cells - 1] = 0;
     this.used[row] = 0;
     this.free.push(row);
     this.count--;
   }
 
-  private hash(tuple: ArrayLike<number>): number {
-    let h = SEED;
-    for (let i = 0; i < this.width; i++) h = mix(h, tuple[i]!);
-    return h;
+  private rowAt(slot: number): number {
+    return this.slots[slot * this.cells + this.cells - 1]! - 1;
   }
 
-  private rowHash(row: number): number {
-    let h = SEED;
-    const at = row * this.width;
-    for (let i = 0; i < this.width; i++) h = mix(h, this.keys[at + i]!);
-    return h;
+  /** The slot a row's tuple would have if it were alone. */
+  private home(row: number): number {
+    let hash = SEED;
+    for (let i = 0; i < this.width; i++) hash = mix(hash, this.keys[row * this.width + i]!);
+    return hash & this.mask;
   }
 
   private equals(row: number, tuple: ArrayLike<number>): boolean {
     const at = row * this.width;
-    for (let i = 0; i < this.width; i++) if (this.keys[at + i] !== tuple[i]! >>> 0) return false;
+    for (let i = 0; i < this.width; i++) if (this.keys[at + i] !== (tuple[i]! | 0)) return false;
     return true;
   }
 
   private place(row: number): void {
-    let slot = this.rowHash(row) & this.mask;
-    while (this.slots[slot] !== 0) slot = (slot + 1) & this.mask;
-    this.slots[slot] = row + 1;
+    let slot = this.home(row);
+    while (this.rowAt(slot) >= 0) slot = (slot + 1) & this.mask;
+    const at = slot * this.cells;
+    for (let i = 0; i < this.cells - 1; i++) this.slots[at + i] = this.keys[row * this.width + i]!;
+    this.slots[at + this.cells - 1] = row + 1;
   }
 
   private rehash(length: number): void {
-    this.slots = new Int32Array(length);
+    this.slots = new Int32Array(length * this.cells);
     this.mask = length - 1;
     for (let row = 0; row < this.size; row++) if (this.used[row] === 1) this.place(row);
   }
