@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, renameSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
@@ -11,13 +11,13 @@ const out = new URL('build/test/', root);
 export function compile(name: string): string {
   const source = fileURLToPath(new URL(`test/bpf/${name}.bpf.c`, root));
   const object = fileURLToPath(new URL(`${name}.bpf.o`, out));
-  if (existsSync(object) && statSync(object).mtimeMs > statSync(source).mtimeMs) return object;
   mkdirSync(out, { recursive: true });
   const multiarch = execFileSync('cc', ['-print-multiarch'], { encoding: 'utf8' }).trim();
   const arch = process.arch === 'arm64' ? 'arm64' : 'x86';
   const includes = ['-I', fileURLToPath(new URL('../../bpf/include', root)), '-I', `/usr/include/${multiarch}`];
   const flags = ['-O2', '-g', '-Wall', '-target', 'bpf', '-mcpu=v3', `-D__TARGET_ARCH_${arch}`];
-  execFileSync('clang', [...flags, ...includes, '-c', source, '-o', object], { stdio: 'inherit' });
+  execFileSync('clang', [...flags, ...includes, '-c', source, '-o', `${object}.${process.pid}`], { stdio: 'inherit' });
+  renameSync(`${object}.${process.pid}`, object); // other test files may read it meanwhile
   return object;
 }
 
@@ -61,7 +61,7 @@ export function child(script: string, options: ChildOptions = {}): Promise<Ended
 
 /** Runs a command and returns what it printed. */
 export function sh(command: string): string {
-  return execFileSync('sh', ['-ec', command], { encoding: 'utf8' });
+  return execFileSync('sh', ['-ec', command], { encoding: 'utf8', maxBuffer: 64 << 20 });
 }
 
 /** The error a promise or a call ends with; throws if it does not. */
