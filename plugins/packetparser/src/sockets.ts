@@ -1,0 +1,39 @@
+import { type FlowSource, type PluginContext, type RecordBatch, RetinaError } from '@retina/sdk';
+import type { metrics } from './metrics.ts';
+import { socketsLayout } from './sockets.gen.ts';
+
+const OBJECT = new URL('../dist/sockets.bpf.o', import.meta.url);
+const DRAIN_MS = 1000;
+/** Each tracepoint's program; without one of them there is less to know, and nothing else is missing. */
+const PROGRAMS = { retransmit: 'retransmits', state: 'round-trip times of new connections' } as const;
+
+/** Adds what the kernel's sockets know of TCP connections to their flows. A kernel that refuses costs that knowledge only. */
+export async function followSockets(ctx: PluginContext<unknown, typeof metrics>, flows: FlowSource): Promise<void> {
+  const degrade = (error: unknown, what: string) =>
+    ctx.degrade(RetinaError.from(error, 'RETINA_ATTACH_FAILED', `Flow records go without ${what}`));
+  try {
+    const object = await ctx.bpf(OBJECT);
+    object.table('sockets', socketsLayout, DRAIN_MS, (batch) => {
+      annotate(flows, batch);
+      if (batch.lost > 0) ctx.metrics.flow_socket_updates_lost_total.add(batch.lost);
+    });
+    for (const [program, what] of Object.entries(PROGRAMS)) {
+      try {
+        object.attach(program);
+      } catch (error) {
+        degrade(error, what);
+      }
+    }
+  } catch (error) {
+    degrade(error, Object.values(PROGRAMS).join(' and '));
+  }
+}
+
+function annotate(flows: FlowSource, batch: RecordBatch<typeof socketsLayout>): void {
+  const { col } = batch;
+  for (let row = 0; row < batch.length; row++) {
+    const ports = [col.local_port(row), col.remote_port(row)] as const;
+    const [local, remote] = [batch.bytes('local', row), batch.bytes('remote', row)];
+    flows.annotate(local, remote, ports, col.protocol(row), col.rtt(row), col.retransmits(row));
+  }
+}
