@@ -33,7 +33,7 @@ export class AgentView implements ApiSource, Disposable {
     const { host } = options;
     this.host = host;
     this.talk = new FlowTop(host.endpoints);
-    this.sink = host.flows.addSink('top', (batch) => this.talk.observe(batch));
+    this.sink = host.flows.addSink('top', (batch, source) => this.talk.observe(batch, source));
     this.lines = new FlowLines(host);
     this.rates = new Rates(host.metrics);
   }
