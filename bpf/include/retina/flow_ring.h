@@ -130,7 +130,7 @@ struct rt_overflow_value {
 /* Packets that are in no flow, and why. Names as user space shows them: lower case, without the prefix. */
 enum rt_flow_total_id {
 	RT_TOTAL_NOT_IP,       /* ARP, LLDP, …: no IP packet */
-	RT_TOTAL_TRUNCATED,    /* shorter than its own headers say */
+	RT_TOTAL_TRUNCATED,    /* ends within its headers */
 	RT_TOTAL_MALFORMED,    /* header lengths or versions that cannot be */
 	RT_TOTAL_HEADER_CHAIN, /* more IPv6 extension headers or VLAN tags than are followed */
 	RT_TOTAL_OVERFLOW,     /* ring, spill and rt_overflow were all full */

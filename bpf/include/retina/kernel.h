@@ -94,6 +94,7 @@ struct sk_buff {
 	__u8 cloned : 1;
 	__u8 pkt_type : 3;
 	__u8 encapsulation : 1;
+	char cb[48];
 	int skb_iif;
 	__be16 vlan_proto;
 	__u16 vlan_tci;

@@ -8,7 +8,7 @@
 enum rt_parse_status {
 	RT_PARSE_OK,
 	RT_PARSE_NOT_IP,       /* ARP, LLDP, …: only length, ifindex, segments and wire_bytes are set */
-	RT_PARSE_TRUNCATED,    /* shorter than its own headers say */
+	RT_PARSE_TRUNCATED,    /* ends within its headers */
 	RT_PARSE_MALFORMED,    /* header lengths or versions that cannot be */
 	RT_PARSE_HEADER_CHAIN, /* more VLAN tags or IPv6 extension headers than are followed */
 };

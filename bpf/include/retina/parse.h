@@ -31,6 +31,7 @@
 #define RT_IPPROTO_FRAGMENT 44
 #define RT_IPPROTO_AH 51
 #define RT_IPPROTO_ICMPV6 58
+#define RT_IPPROTO_NONE 59
 #define RT_IPPROTO_DSTOPTS 60
 #define RT_IPPROTO_SCTP 132
 #define RT_IPPROTO_MOBILITY 135
@@ -89,9 +90,9 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 		if (data + RT_ETH_LENGTH + 20 + 20 > end)
 			return false;
 		word = bpf_ntohs(RT_U16(data + 46));
-		if (word < 0x5000)
-			return false;
 		headers = RT_ETH_LENGTH + 20 + ((word >> 10) & 0x3c);
+		if (word < 0x5000 || headers > length)
+			return false;
 		packet->flags = word & 0x1ff;
 	} else if (packet->protocol == RT_IPPROTO_UDP) {
 		headers = RT_ETH_LENGTH + 20 + 8;
@@ -100,7 +101,7 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 		return false;
 	}
 	total = bpf_ntohs(RT_U16(data + 16)) + RT_ETH_LENGTH;
-	if (total < headers || total > length || skb->gso_size)
+	if (total < headers || skb->gso_size)
 		return false;
 
 	rt_ip_from_v4(&packet->saddr, (__u32)RT_U64(data + 26));
@@ -132,9 +133,9 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 		if (data + RT_ETH_LENGTH + 40 + 20 > end)
 			return false;
 		word = bpf_ntohs(RT_U16(data + 66));
-		if (word < 0x5000)
-			return false;
 		headers = RT_ETH_LENGTH + 40 + ((word >> 10) & 0x3c);
+		if (word < 0x5000 || headers > length)
+			return false;
 		packet->flags = word & 0x1ff;
 	} else if (packet->protocol == RT_IPPROTO_UDP) {
 		headers = RT_ETH_LENGTH + 40 + 8;
@@ -143,7 +144,7 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 		return false;
 	}
 	total = bpf_ntohs(RT_U16(data + 18)) + RT_ETH_LENGTH + 40;
-	if (total < headers || total > length || skb->gso_size)
+	if (total < headers || skb->gso_size)
 		return false;
 
 	packet->saddr.pair[0] = RT_U64(data + 22);

@@ -118,8 +118,10 @@ RT_INLINE enum rt_parse_status rt_walk_ipv4(struct __sk_buff *skb, struct rt_pac
 		total = available; /* a super-packet beyond 64 KiB */
 	if ((header.version_ihl >> 4) != 4 || ihl < 20 || total < ihl)
 		return RT_PARSE_MALFORMED;
-	if (total > available)
+	if (ihl > available)
 		return RT_PARSE_TRUNCATED;
+	if (total > available)
+		total = available; /* the payload is cut short; that is the receiver's business */
 
 	rt_ip_from_v4(&packet->saddr, header.saddr);
 	rt_ip_from_v4(&packet->daddr, header.daddr);
@@ -145,11 +147,10 @@ RT_INLINE enum rt_parse_status rt_walk_ipv6(struct __sk_buff *skb, struct rt_pac
 	if ((header.version_class >> 4) != 6)
 		return RT_PARSE_MALFORMED;
 	payload = bpf_ntohs(header.payload);
+	available -= sizeof(header);
 	/* 0 stands for a jumbogram, or a super-packet beyond 64 KiB; or there is nothing behind the header */
-	if (!payload && header.next != 59)
-		payload = available - sizeof(header);
-	if (payload + sizeof(header) > available)
-		return RT_PARSE_TRUNCATED;
+	if (payload > available || (!payload && header.next != RT_IPPROTO_NONE))
+		payload = available;
 
 	packet->saddr = header.saddr;
 	packet->daddr = header.daddr;
