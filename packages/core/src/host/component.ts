@@ -8,6 +8,7 @@ import {
 } from '@retina/sdk';
 import { Guard } from './guard.ts';
 import { HostScope } from './scope.ts';
+import { withDeadline } from './setup-deadline.ts';
 import type { Limits } from './types.ts';
 
 /** Mistakes that another try does not mend. */
@@ -167,8 +168,10 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     });
     this.scope = scope;
     try {
-      await this.withDeadline(
+      await withDeadline(
         scope,
+        `the ${this.kind} ${this.name}`,
+        this.limits.setupMs,
         this.steps.setup(this.definition!, { scope, guard, condition, serves: (url) => void this.urls.push(url) }),
       );
     } catch (error) {
@@ -183,31 +186,6 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     this.settleState();
     const long = setTimeout(() => (this.attempts = 0), this.limits.restartMaxMs).unref();
     scope.signal.addEventListener('abort', () => clearTimeout(long), { once: true });
-  }
-
-  private async withDeadline(scope: HostScope, setup: Promise<void>): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const ended = new Promise<never>((_, reject) => {
-      scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error), { once: true });
-      timer = setTimeout(() => {
-        reject(
-          new RetinaError('RETINA_SETUP_TIMEOUT', `the ${this.kind} ${this.name} did not finish setting up`, {
-            found: `still at: ${scope.step}`,
-            needed: `an end within ${this.limits.setupMs / 1000} s`,
-            next: 'do lasting work in a task (ctx.every), not in setup; it is tried again',
-            retryable: true,
-          }),
-        );
-      }, this.limits.setupMs);
-    });
-    setup.catch((error: unknown) => {
-      if (scope.ended) this.log.debug('setup ended after its scope', { error: describe(error) });
-    });
-    try {
-      await Promise.race([setup, ended]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 
   /** A handler failed for good: everything is released now, and set up afresh after a pause. */
