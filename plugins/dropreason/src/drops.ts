@@ -34,6 +34,7 @@ export class Drops {
   private readonly writer = new FlowWriter(1024);
   private unparsed = [0, 0];
   private since = Date.now();
+  private records = 0;
 
   constructor(context: Context, handle: Pick<BpfHandle, 'lookup' | 'counters'>, reasons: Reasons) {
     this.context = context;
@@ -60,6 +61,7 @@ export class Drops {
   flows(batch: RecordBatch<typeof dropFlowsLayout>): void {
     const { col } = batch;
     const now = Date.now();
+    this.records += batch.length;
     for (let row = 0; row < batch.length; row++) {
       const kind = this.kind(col.reason(row), col.location(row), col.marks(row));
       if (!kind.counts) continue;
@@ -114,6 +116,13 @@ export class Drops {
     set('not_ip', this.unparsed[0]!, this.unparsed[1]!);
     set('total_table_full', totalPackets, totalBytes);
     set('nested', missed, 0);
+  }
+
+  /** How many records of flows there were since the last call. */
+  takeRecords(): number {
+    const { records } = this;
+    this.records = 0;
+    return records;
   }
 
   private emit(): void {

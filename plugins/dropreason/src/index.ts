@@ -8,6 +8,8 @@ import { Reasons } from './reasons.ts';
 
 const OBJECT = new URL('../dist/dropreason.bpf.o', import.meta.url);
 const TOTALS_MS = 1000;
+/** Dropped flows reported in a second above which they are read less often. */
+const MANY_RECORDS = 1000;
 /** Programs on kfree_skb by the number of arguments the running kernel's tracepoint has. */
 const BY_ARGUMENTS: Readonly<Record<number, string>> = { 2: 'drop_bare', 3: 'drop_reason', 4: 'drop_socket' };
 
@@ -17,12 +19,17 @@ const config = z.strictObject({
     .default('all')
     .describe("Network namespaces to count drops in: all of this kernel's, or only the agent's own."),
   countNoLoss: z.boolean().default(false).describe('Count as drops also what the kernel frees without a loss.'),
-  intervalMs: z.int().min(20).max(60_000).default(100).describe('Milliseconds between two drains of dropped flows.'),
+  intervalMs: z
+    .int()
+    .min(20)
+    .max(60_000)
+    .default(100)
+    .describe('Milliseconds between two drains of dropped flows; at least 1000 while there are many.'),
   maxFlows: z
     .int()
     .min(64)
     .max(262_144)
-    .default(4096)
+    .default(8192)
     .describe('Dropped flows kept per interval; beyond it drops count in the totals only.'),
 });
 export type Config = z.output<typeof config>;
@@ -65,8 +72,19 @@ export default definePlugin({
     }
     const drops = new Drops(ctx, handle, reasons);
     handle.table('drop_totals', dropTotalsLayout, TOTALS_MS, (batch) => drops.totals(batch));
-    handle.table('drop_flows', dropFlowsLayout, ctx.config.intervalMs, (batch) => drops.flows(batch));
-    ctx.every(TOTALS_MS, () => drops.unattributed(handle.missed(program)));
+    const readFlows = (ms: number) => handle.table('drop_flows', dropFlowsLayout, ms, (batch) => drops.flows(batch));
+    const { intervalMs } = ctx.config;
+    let pace = intervalMs;
+    let source = readFlows(pace);
+    ctx.every(TOTALS_MS, () => {
+      drops.unattributed(handle.missed(program));
+      // few drops are reported soon, a flood of them once a second
+      const wanted = drops.takeRecords() > MANY_RECORDS ? Math.max(intervalMs, TOTALS_MS) : intervalMs;
+      if (wanted === pace) return;
+      pace = wanted;
+      source[Symbol.dispose]();
+      source = readFlows(pace);
+    });
     handle.attach(program);
     try {
       handle.attach(program.startsWith('raw_') ? 'raw_connect' : 'connect');
@@ -97,6 +115,8 @@ async function load(ctx: PluginContext<Config, typeof metrics>): Promise<{ handl
   try {
     return { handle: await ctx.bpf(OBJECT, options(wanted, 'connect')), program: wanted };
   } catch (error) {
+    const { code } = RetinaError.from(error, 'RETINA_LOAD_FAILED', 'The object was not loaded');
+    if (code !== 'RETINA_VERIFIER_REJECTED' && code !== 'RETINA_LOAD_FAILED') throw error;
     ctx.log.warn('the kernel refused the typed programs; trying the raw ones', { error: String(error) });
     const raw = `raw_${wanted}`;
     return { handle: await ctx.bpf(OBJECT, options(raw, 'raw_connect')), program: raw };
