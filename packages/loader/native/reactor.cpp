@@ -184,8 +184,11 @@ void Reactor::fail(Port& port, const Failure& failure) {
   auto delivery = std::make_unique<Delivery>();
   delivery->port = port.shared_from_this();
   delivery->task = [failure, reactor = this, weak = port.weak_from_this()](Napi::Env env) {
-    if (const auto failed = weak.lock()) reactor->close(failed);
-    throw js_error(env, failure);
+    const auto failed = weak.lock();
+    if (!failed) return;
+    reactor->close(failed);
+    failed->on_batch_.Call({Napi::Number::New(env, -1), Napi::Number::New(env, 0), Napi::Number::New(env, 0),
+                            js_error(env, failure).Value()});
   };
   deliver(std::move(delivery));
   const uint32_t id = port.id;

@@ -27,7 +27,8 @@ class Reactor {
 
   // On the JavaScript thread.
 
-  /** Takes the source over and starts it. `on_batch(slab, rows, lost)` is called for each batch. */
+  /** Takes the source over and starts it. `on_batch(slab, rows, lost)` is called for each batch, with an error as the
+   * last. */
   std::shared_ptr<Port> open(std::unique_ptr<Source> source, const SlabPlan& plan, Napi::Function on_batch);
   /** No batch arrives after this returns; the native thread lets go of the source soon after. */
   void close(const std::shared_ptr<Port>& port);
@@ -47,7 +48,7 @@ class Reactor {
   // On the native thread, for Port.
 
   void watch(Port& port, int fd, bool add);
-  /** Ends a source that threw: it is removed, and JavaScript gets the error as an uncaught exception. */
+  /** Ends a source that threw: it is removed, and its handler gets the error. */
   void fail(Port& port, const Failure& failure);
   int epoll_fd() const { return epoll_; }
 

@@ -4,8 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { FLOW_OFFSETS, FLOW_STRIDE, RetinaError } from '@retina/sdk';
 import type { BpfMap, BpfProgram, LoadOptions, NamedNamespace, ObjectSpec, TapLink } from './types.ts';
 
-/** Called for each batch: index of the slab, records in it, records lost since the last batch. Slab -1: only a loss. */
-export type OnBatch = (slab: number, rows: number, lost: number) => void;
+/**
+ * Called for each batch: index of the slab, records in it, records lost since the last batch. Slab -1: no records, but a loss
+ * or an error; with an error the source has ended.
+ */
+export type OnBatch = (slab: number, rows: number, lost: number, error?: RetinaError) => void;
 
 /** An open source of batches. */
 export interface NativeSource {

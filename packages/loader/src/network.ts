@@ -83,7 +83,8 @@ export function namedNamespaces(): Promise<readonly NamedNamespace[]> {
  * watch keeps the process alive until it is disposed of.
  */
 export function watchNetwork(listener: (event: NetworkEvent) => void): Disposable {
-  const source = native().watchNetwork((slab, rows) => {
+  const source = native().watchNetwork((slab, rows, _lost, error) => {
+    if (error) throw error;
     if (slab < 0) return;
     for (const event of decode(slabs[slab]!, rows, eventAt)) listener(event);
   });

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { FlowBatch, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
+import type { FlowBatch, FlowSourceOptions, Layout, RecordBatch, RetinaError } from '@retina/sdk';
 import { native } from './native.ts';
 import type { NativeObject, NativeSpec } from './native.ts';
 import { openFlows, openStream, openTable } from './sources.ts';
@@ -15,6 +15,7 @@ import type {
 } from './types.ts';
 
 class Loaded implements LoadedObject {
+  onSourceFailure: ((error: RetinaError) => void) | undefined;
   readonly #object: NativeObject;
 
   constructor(object: NativeObject) {
@@ -48,13 +49,13 @@ class Loaded implements LoadedObject {
     return this.#object.counters(map);
   }
   stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource {
-    return openStream(this.#object, map, layout, handle);
+    return openStream(this.#object, map, layout, handle, this.#fail);
   }
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource {
-    return openTable(this.#object, map, layout, ms, handle);
+    return openTable(this.#object, map, layout, ms, handle, this.#fail);
   }
   flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource {
-    return openFlows(this.#object, options, handle);
+    return openFlows(this.#object, options, handle, this.#fail);
   }
   missed(program: string): number {
     return this.#object.missed(program);
@@ -68,6 +69,10 @@ class Loaded implements LoadedObject {
   remove(map: string, key: Uint8Array): boolean {
     return this.#object.map(map).remove(key);
   }
+  readonly #fail = (error: RetinaError): void => {
+    if (!this.onSourceFailure) throw error;
+    this.onSourceFailure(error);
+  };
   [Symbol.dispose](): void {
     this.#object.close();
   }

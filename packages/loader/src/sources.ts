@@ -1,7 +1,10 @@
 import { FLOW_STRIDE, FlowBatch, recordBatch } from '@retina/sdk';
-import type { FlowSourceOptions, FlowSourceStats, Layout, RecordBatch } from '@retina/sdk';
+import type { FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError } from '@retina/sdk';
 import type { NativeObject, NativeSource, OnBatch } from './native.ts';
 import type { LoadedFlowSource, RecordSource } from './types.ts';
+
+/** Told the error with which a source ended by itself. */
+export type Fail = (error: RetinaError) => void;
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -10,8 +13,10 @@ function recordSource<L extends Layout>(
   layout: L,
   open: (onBatch: OnBatch) => NativeSource,
   handle: (batch: RecordBatch<L>) => void,
+  fail: Fail,
 ): RecordSource {
-  const source = open((slab, rows, lost) => {
+  const source = open((slab, rows, lost, error) => {
+    if (error) return fail(error);
     const batch = slab < 0 ? nothing : batches[slab]!;
     batch.length = rows;
     batch.lost = lost;
@@ -30,8 +35,9 @@ export function openStream<L extends Layout>(
   map: string,
   layout: L,
   handle: (batch: RecordBatch<L>) => void,
+  fail: Fail,
 ): RecordSource {
-  return recordSource(layout, (onBatch) => object.openStream(map, layout.stride, onBatch), handle);
+  return recordSource(layout, (onBatch) => object.openStream(map, layout.stride, onBatch), handle, fail);
 }
 
 /** See BpfHandle.table. */
@@ -41,8 +47,9 @@ export function openTable<L extends Layout>(
   layout: L,
   ms: number,
   handle: (batch: RecordBatch<L>) => void,
+  fail: Fail,
 ): RecordSource {
-  return recordSource(layout, (onBatch) => object.openTable(map, layout.stride, ms, onBatch), handle);
+  return recordSource(layout, (onBatch) => object.openTable(map, layout.stride, ms, onBatch), handle, fail);
 }
 
 const ROLES = { endpoint: 0, uplink: 1, extra: 2 } as const;
@@ -57,8 +64,10 @@ export function openFlows(
   object: NativeObject,
   options: FlowSourceOptions,
   handle: (batch: FlowBatch) => void,
+  fail: Fail,
 ): LoadedFlowSource {
-  const source = object.openFlows(options, (slab, rows) => {
+  const source = object.openFlows(options, (slab, rows, _lost, error) => {
+    if (error) return fail(error);
     if (slab < 0) return;
     const batch = batches[slab]!;
     batch.length = rows;

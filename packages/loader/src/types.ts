@@ -1,4 +1,13 @@
-import type { BpfHandle, BpfOptions, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
+import type {
+  BpfHandle,
+  BpfOptions,
+  FlowBatch,
+  FlowSource,
+  FlowSourceOptions,
+  Layout,
+  RecordBatch,
+  RetinaError,
+} from '@retina/sdk';
 
 /** One program of an object file, before or after loading. */
 export interface ProgramInfo {
@@ -97,6 +106,8 @@ export interface LoadedFlowSource extends FlowSource {
 /** A loaded object: everything a plugin's BpfHandle offers, and the host's part. Closing it closes its links and sources, but for tap links. */
 export interface LoadedObject extends BpfHandle, Disposable {
   flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource;
+  /** Called when a source of this object ends by itself: its layout does not fit, or the kernel refused what draining needs. Unset, the error is an uncaught exception. */
+  onSourceFailure: ((error: RetinaError) => void) | undefined;
   map(name: string): BpfMap;
   program(name: string): BpfProgram;
   /** BpfHandle's, with `flush`. */

@@ -129,7 +129,8 @@ test('a busy event loop delays records and loses none', { timeout: 60_000 }, asy
   expect(observer.flows.size).toBe(100_000);
 });
 
-test('starts, ends and resets of connections are seen within 100 ms', { timeout: 30_000 }, async () => {
+// Three tries: on a machine that is busy otherwise the clock may run out through nobody's fault.
+test('starts, ends and resets of connections are seen within 100 ms', { timeout: 30_000, retry: 2 }, async () => {
   using cable = new Cable({ ours: '198.18.77.1/30', theirs: '198.18.77.2/30' });
   await using observer = await Observer.open(cpus, {}, { intervalMs: 60_000 });
   await observer.tap(cable);

@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openObject } from '../src/index.ts';
+import * as loader from '../src/index.ts';
+import type { LoaderApi } from '../src/index.ts';
 import { child, compile, failure } from './support.ts';
 
+const { openObject } = loader satisfies LoaderApi;
 const tap = compile('tap');
 const dir = mkdtempSync(join(tmpdir(), 'retina-loader-'));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -62,7 +64,6 @@ describe('an object file', () => {
 });
 
 describe('settings', () => {
-  using spec = openObject(tap);
   test.each([
     ['constant', { constants: { stpe: 1 } }, 'step, enabled, offset'],
     ['map', { maxEntries: { smal: 1 } }, 'small'],
@@ -84,5 +85,4 @@ describe('settings', () => {
       TypeError,
     );
   });
-  void spec;
 });

@@ -90,9 +90,14 @@ describe('a stream', () => {
     const script = `
       const loaded = await loader.openObject(${JSON.stringify(object)}).load();
       process.on('uncaughtException', (error) => { console.log(error.code); process.exit(3); });
+      const reported = new Promise((done) => { loaded.onSourceFailure = done; });
+      loaded.stream('events', { name: 'event', stride: 32, fields: {} }, () => {});
+      loaded.program('run').testRun(new Uint8Array(64));
+      console.log((await reported).code);
+      loaded.onSourceFailure = undefined;
       loaded.stream('events', { name: 'event', stride: 32, fields: {} }, () => {});
       loaded.program('run').testRun(new Uint8Array(64));`;
-    expect(await child(script)).toMatchObject({ code: 3, stdout: 'RETINA_OBJECT_INVALID\n' });
+    expect(await child(script)).toMatchObject({ code: 3, stdout: 'RETINA_OBJECT_INVALID\nRETINA_OBJECT_INVALID\n' });
   });
 });
 
