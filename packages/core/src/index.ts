@@ -21,5 +21,11 @@ export type { PodMetricsConfig } from './metrics/pod-options.ts';
 export { MetricStore, type MetricStoreOptions, type OpenMetrics } from './metrics/store.ts';
 export { Host } from './host/host.ts';
 export { ConfigWatcher, type WatchOptions } from './config/watch.ts';
-export { doctor, type DoctorComponent, type DoctorOptions, type DoctorReport, type Finding } from './manifest/doctor.ts';
+export {
+  doctor,
+  type DoctorComponent,
+  type DoctorOptions,
+  type DoctorReport,
+  type Finding,
+} from './manifest/doctor.ts';
 export { findManifest } from './manifest/find.ts';

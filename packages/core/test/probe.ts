@@ -29,5 +29,5 @@ export function probe(name: string, object: URL): Plugin {
       ctx.use(ctx.taps.attach(bpf, { name: 'probe' }));
       ctx.every(10, read);
     },
-  }) as unknown as Plugin;
+  });
 }

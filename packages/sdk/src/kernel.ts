@@ -113,5 +113,12 @@ export interface FlowSource extends Disposable {
   /** Drains now and hands over every changed flow, before it resolves. */
   flush(): Promise<void>;
   /** Sets a connection's round-trip time and adds to its retransmits, found by addresses and ports (16 bytes, host order). */
-  annotate(source: Uint8Array, destination: Uint8Array, ports: readonly [number, number], protocol: number, rttMicros: number, retransmits: number): void;
+  annotate(
+    source: Uint8Array,
+    destination: Uint8Array,
+    ports: readonly [number, number],
+    protocol: number,
+    rttMicros: number,
+    retransmits: number,
+  ): void;
 }

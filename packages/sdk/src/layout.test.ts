@@ -40,11 +40,12 @@ test('every type is read as it was written, at any place in memory', () => {
         view.setUint16(at + 40, one.port, true);
         view.setUint8(at + 42, one.kind);
       });
-      const { col, bytes, length } = recordBatch(layout, buffer, records.length);
-      expect(length).toBe(records.length);
+      const batch = recordBatch(layout, buffer, records.length);
+      const { col } = batch;
+      expect(batch.length).toBe(records.length);
       records.forEach((one, row) => {
         const { address, ...scalars } = one;
-        expect(bytes('address', row)).toEqual(address);
+        expect(batch.bytes('address', row)).toEqual(address);
         for (const [field, value] of Object.entries(scalars))
           expect(col[field as keyof typeof scalars](row)).toBe(value);
       });

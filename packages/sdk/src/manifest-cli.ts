@@ -23,6 +23,6 @@ export async function writeManifest(folder: string): Promise<number> {
 }
 
 function fail(found: string, next: string): number {
-  console.error(`retina-manifest: ${found}; next: ${next}`);
+  process.stderr.write(`retina-manifest: ${found}; next: ${next}\n`);
   return 1;
 }

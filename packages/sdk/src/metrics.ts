@@ -110,7 +110,11 @@ export interface MetricFamily {
   /** Milliseconds since the Unix epoch at which row i was created. */
   created(i: number): number;
   /** Histograms only: upper bounds without +Inf, cumulative counts (one more than bounds, the last is +Inf), and the sum. */
-  histogram?(i: number): { readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sum: number };
+  histogram?(i: number): {
+    readonly bounds: readonly number[];
+    readonly counts: readonly number[];
+    readonly sum: number;
+  };
 }
 
 /** Every family of the host, of plugins and of the agent itself. */

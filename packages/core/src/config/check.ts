@@ -1,4 +1,5 @@
-import { RetinaError, type Exporter, type MetricSpec, type Plugin } from '@retina/sdk';
+import type { RetinaError } from '@retina/sdk';
+import { type Exporter, type MetricSpec, type Plugin } from '@retina/sdk';
 import { BUILT_IN, resolve, searchPath, type Kind } from '../host/resolve.ts';
 import { byPlace, parseConfig, type ConfigSource, type LoadedConfig } from './load.ts';
 import { nearest } from './nearest.ts';

@@ -8,7 +8,7 @@ import type { ConfigText } from './source.ts';
 const PREFIX = 'RETINA_';
 
 /** Environment variable of a setting: `apiServer.port` is RETINA_APISERVER_PORT. */
-export function variableOf(path: readonly string[]): string {
+function variableOf(path: readonly string[]): string {
   return PREFIX + path.join('_').toUpperCase();
 }
 

@@ -48,6 +48,6 @@ export function formatProblem(problem: ConfigProblem, file?: string): string {
 /** A value as a message shows it: JSON, at most 60 characters. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? typeof value;
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

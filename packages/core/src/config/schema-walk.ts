@@ -9,12 +9,12 @@ type Def = {
   element?: z.ZodType;
   valueType?: z.ZodType;
 };
-const def = (schema: z.ZodType): Def => schema._zod.def as unknown as Def;
+const def = (schema: z.ZodType): Def => schema._zod.def;
 
 const shapeOf = (schema: z.ZodType) => (schema as unknown as { shape: Record<PropertyKey, z.ZodType> }).shape;
 
 /** The schema behind optional, default, nullable, transform and the like. */
-export function unwrap(schema: z.ZodType): z.ZodType {
+function unwrap(schema: z.ZodType): z.ZodType {
   const d = def(schema);
   if (d.innerType) return unwrap(d.innerType);
   if (d.type === 'pipe') return unwrap(def(d.in!).type === 'transform' ? d.out! : d.in!);

@@ -4,7 +4,7 @@ import type { ConfigProblem } from './problem.ts';
 export type Path = readonly PropertyKey[];
 
 /** `['plugins', 'x', 0]` as `plugins.x[0]`. */
-export function pathText(path: Path): string {
+function pathText(path: Path): string {
   return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i ? '.' : ''}${String(step)}`)).join('');
 }
 

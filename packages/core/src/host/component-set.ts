@@ -181,7 +181,7 @@ export class ComponentSet {
       withFields(log, { [kind]: name }),
       this.events,
     );
-    return component as unknown as Component;
+    return component;
   }
 
   private async load(kind: Kind, name: string): Promise<Plugin | Exporter> {

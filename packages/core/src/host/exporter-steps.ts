@@ -31,7 +31,8 @@ export function exporterSteps(
     load,
     validate: (exporter) => void parseOptions(name, exporter.config, config),
     probe: () => [],
-    async setup(exporter, { scope, condition, serves }) {
+    async setup(exporter, run) {
+      const { scope } = run;
       const sink = await exporter.setup({
         signal: scope.signal,
         log: scope.log,
@@ -44,12 +45,12 @@ export function exporterSteps(
         endpoints,
         labelText: (id) => store.labels.text(id),
         health: () => services.health(),
-        serves,
+        serves: (url) => run.serves(url),
       });
       if (!sink || scope.ended) return;
       const driver = new PushDriver(sink, store, limits, scope.log, {
         lost: (stage, records) => metrics.lost(stage, name, records),
-        state: (cause) => condition('export', cause),
+        state: (cause) => run.condition('export', cause),
       });
       scope.defer(function lastDelivery() {
         return driver.stop(services.flushMs());

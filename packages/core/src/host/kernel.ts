@@ -26,7 +26,7 @@ export async function nativePart(given: LoaderApi | null | undefined): Promise<N
     return { loader: undefined, kernel: plainFeatures(), missing };
   }
   try {
-    const loader = given ?? ((await import('@retina/loader')) as unknown as LoaderApi);
+    const loader = given ?? (await import('@retina/loader'));
     return { loader, kernel: loader.kernelFeatures(), missing: undefined };
   } catch (error) {
     const missing = RetinaError.from(error, 'RETINA_NATIVE_MISSING', 'the native loader cannot be used');
