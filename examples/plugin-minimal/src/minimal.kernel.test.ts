@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, NodeWorld, PluginHost, serve, World } from '@retina/testkit';
+import { connect, descriptors, NodeWorld, PluginHost, serve, World } from '@retina/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const kernel = describe.runIf(process.getuid?.() === 0 || process.env['CI'] === 'true');
@@ -42,5 +42,15 @@ kernel('minimal, as a tap', () => {
     ]);
     const { components } = await host.health();
     expect(components.map(({ state }) => state)).toEqual(modules.map(() => 'running'));
+  });
+
+  it('attaches nothing more to an interface when it stands behind another', async () => {
+    const links = async (...modules: URL[]) => {
+      await using host = await PluginHost.start({ in: net.node, plugins: modules.map((module) => [module] as const) });
+      expect(await host.taps()).toHaveLength(3);
+      return descriptors(host.running.pid)['bpf_link'];
+    };
+    expect(await links(FORWARD)).toBe(6);
+    expect(await links(FORWARD, MINIMAL)).toBe(6);
   });
 });
