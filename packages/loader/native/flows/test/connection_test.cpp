@@ -119,6 +119,21 @@ TEST(ports_are_used_again) {
   CHECK(new_one && new_one->fresh == 1 && new_one->packets == 5 && new_one->first_seen > old_one->first_seen + 900);
   CHECK(sum_of(after, kServer)->fresh == 1);
   CHECK_EQ(world.engine.stats().flows, 2u);
+  // Within one jiffy, but in the next drain; and from the other end, which was not heard of before.
+  World quick;
+  converse(quick.kernel, kClient, 0, 1);
+  quick.all();
+  quick.kernel.send(0, kClient.with(kSyn));
+  CHECK_EQ(events(quick.all(), Event::kStart), 1u);
+  CHECK_EQ(quick.engine.stats().table.connections, 1u);
+  World other;
+  other.kernel.send(0, kServer.with(kRst));
+  other.all();
+  other.pass(1000);
+  other.kernel.send(0, kClient.with(kSyn));
+  CHECK_EQ(events(other.all(), Event::kStart), 1u);
+  CHECK_EQ(other.engine.stats().table.connections, 1u);
+  CHECK_EQ(other.engine.stats().table.forward.packets, 1u);
   // A SYN sent again into a living connection is no new one.
   World quiet;
   quiet.kernel.send(0, kClient.with(kSyn));
