@@ -57,8 +57,14 @@ RT_INLINE bool rt_ambiguous(const void *data, __u32 length)
 	return (first & 0x20) ? bpf_ntohs(RT_U16(data + 4)) + 40u <= length : bpf_ntohs(RT_U16(data + 2)) <= length;
 }
 
+/* The tag that a device took off, or puts in as it sends: on the wire it is there, in the packet's length it is not. */
+RT_INLINE __u32 rt_tag_bytes(struct __sk_buff *skb)
+{
+	return skb->vlan_present ? 4 : 0;
+}
+
 /* What the fast paths know of every packet they accept. */
-RT_INLINE void rt_parse_single(struct rt_packet *packet, __u32 headers)
+RT_INLINE void rt_parse_single(struct __sk_buff *skb, struct rt_packet *packet, __u32 headers)
 {
 	packet->status = RT_PARSE_OK;
 	packet->fragment = RT_FRAGMENT_NONE;
@@ -67,7 +73,7 @@ RT_INLINE void rt_parse_single(struct rt_packet *packet, __u32 headers)
 	packet->network = RT_ETH_LENGTH;
 	packet->payload = headers;
 	packet->segments = 1;
-	packet->wire_bytes = packet->length;
+	packet->wire_bytes = packet->length + rt_tag_bytes(skb);
 	packet->gso_size = 0;
 }
 
@@ -76,7 +82,7 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 	const void *data = (const void *)(long)skb->data;
 	const void *end = (const void *)(long)skb->data_end;
 	__u32 length = skb->len;
-	__u32 total, headers;
+	__u32 total, least, headers;
 
 	if (data + RT_ETH_LENGTH + 20 + 8 > end)
 		return false;
@@ -90,18 +96,19 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 		if (data + RT_ETH_LENGTH + 20 + 20 > end)
 			return false;
 		word = bpf_ntohs(RT_U16(data + 46));
-		headers = RT_ETH_LENGTH + 20 + ((word >> 10) & 0x3c);
-		if (word < 0x5000 || headers > length)
+		if (word < 0x5000)
 			return false;
+		least = RT_ETH_LENGTH + 20 + 20;
+		headers = RT_ETH_LENGTH + 20 + ((word >> 10) & 0x3c);
 		packet->flags = word & 0x1ff;
 	} else if (packet->protocol == RT_IPPROTO_UDP) {
-		headers = RT_ETH_LENGTH + 20 + 8;
+		headers = least = RT_ETH_LENGTH + 20 + 8;
 		packet->flags = 0;
 	} else {
 		return false;
 	}
 	total = bpf_ntohs(RT_U16(data + 16)) + RT_ETH_LENGTH;
-	if (total < headers || skb->gso_size)
+	if (total < least || skb->gso_size)
 		return false;
 
 	rt_ip_from_v4(&packet->saddr, (__u32)RT_U64(data + 26));
@@ -112,7 +119,7 @@ RT_INLINE bool rt_parse_ipv4(struct __sk_buff *skb, struct rt_packet *packet)
 	packet->ifindex = skb->ifindex;
 	packet->transport = RT_ETH_LENGTH + 20;
 	packet->family = 4;
-	rt_parse_single(packet, headers);
+	rt_parse_single(skb, packet, headers);
 	return true;
 }
 
@@ -121,7 +128,7 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 	const void *data = (const void *)(long)skb->data;
 	const void *end = (const void *)(long)skb->data_end;
 	__u32 length = skb->len;
-	__u32 total, headers;
+	__u32 total, least, headers;
 
 	if (data + RT_ETH_LENGTH + 40 + 8 > end)
 		return false;
@@ -133,18 +140,19 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 		if (data + RT_ETH_LENGTH + 40 + 20 > end)
 			return false;
 		word = bpf_ntohs(RT_U16(data + 66));
-		headers = RT_ETH_LENGTH + 40 + ((word >> 10) & 0x3c);
-		if (word < 0x5000 || headers > length)
+		if (word < 0x5000)
 			return false;
+		least = RT_ETH_LENGTH + 40 + 20;
+		headers = RT_ETH_LENGTH + 40 + ((word >> 10) & 0x3c);
 		packet->flags = word & 0x1ff;
 	} else if (packet->protocol == RT_IPPROTO_UDP) {
-		headers = RT_ETH_LENGTH + 40 + 8;
+		headers = least = RT_ETH_LENGTH + 40 + 8;
 		packet->flags = 0;
 	} else {
 		return false;
 	}
 	total = bpf_ntohs(RT_U16(data + 18)) + RT_ETH_LENGTH + 40;
-	if (total < headers || skb->gso_size)
+	if (total < least || skb->gso_size)
 		return false;
 
 	packet->saddr.pair[0] = RT_U64(data + 22);
@@ -157,7 +165,7 @@ RT_INLINE bool rt_parse_ipv6(struct __sk_buff *skb, struct rt_packet *packet)
 	packet->ifindex = skb->ifindex;
 	packet->transport = RT_ETH_LENGTH + 40;
 	packet->family = 6;
-	rt_parse_single(packet, headers);
+	rt_parse_single(skb, packet, headers);
 	return true;
 }
 

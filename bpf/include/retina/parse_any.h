@@ -246,7 +246,7 @@ RT_INLINE enum rt_parse_status rt_walk_transport(struct __sk_buff *skb, struct r
 		if (size < 20)
 			return RT_PARSE_MALFORMED;
 		if (size > available)
-			return RT_PARSE_TRUNCATED;
+			size = available; /* its options are cut short: whose it is stands before them */
 	}
 	cursor->offset += size;
 	return RT_PARSE_OK;
@@ -267,7 +267,7 @@ RT_INLINE void rt_parse_gso(struct __sk_buff *skb, struct rt_packet *packet, __u
 		segments = (packet->length - headers + size - 1) / size;
 	if (segments > 1) {
 		packet->segments = segments;
-		packet->wire_bytes = packet->length + (segments - 1) * headers;
+		packet->wire_bytes += (segments - 1) * (headers + rt_tag_bytes(skb));
 	}
 }
 
@@ -316,7 +316,7 @@ __noinline int rt_parse_any(struct __sk_buff *skb, __u32 egress)
 		return 0;
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->length = skb->len;
-	packet->wire_bytes = packet->length;
+	packet->wire_bytes = packet->length + rt_tag_bytes(skb);
 	packet->segments = 1;
 	packet->ifindex = skb->ifindex;
 	packet->status = RT_PARSE_NOT_IP;
