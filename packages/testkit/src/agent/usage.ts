@@ -43,3 +43,44 @@ export function descriptors(pid: number | 'self' = 'self'): Readonly<Record<stri
   }
   return kinds;
 }
+
+/** BPF objects a process holds, by kernel id. A link's program stays attached as long as somebody holds the link. */
+export interface HeldBpf {
+  readonly programs: readonly number[];
+  readonly maps: readonly number[];
+  readonly links: readonly { readonly id: number; readonly type: string; readonly ifindex: number | undefined }[];
+  /** What the kernel charges for the maps. */
+  readonly mapBytes: number;
+}
+
+export function heldBpf(pid: number | 'self' = 'self'): HeldBpf {
+  const programs = new Set<number>();
+  const maps = new Map<number, number>();
+  const links = new Map<number, HeldBpf['links'][number]>();
+  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
+    let info: string;
+    try {
+      info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    } catch {
+      continue; // closed meanwhile
+    }
+    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(info)?.[1];
+    const [program, map, link] = [field('prog_id'), field('map_id'), field('link_id')];
+    if (program) programs.add(Number(program));
+    if (map) maps.set(Number(map), Number(field('memlock') ?? 0));
+    if (link) {
+      const ifindex = field('ifindex');
+      links.set(Number(link), {
+        id: Number(link),
+        type: field('link_type') ?? '',
+        ifindex: ifindex ? Number(ifindex) : undefined,
+      });
+    }
+  }
+  return {
+    programs: [...programs],
+    maps: [...maps.keys()],
+    links: [...links.values()],
+    mapBytes: [...maps.values()].reduce((sum, bytes) => sum + bytes, 0),
+  };
+}

@@ -1,0 +1,163 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AgentProcess, connect, NodeWorld, serve, World, type Namespace } from '@retina/testkit';
+import { AgentClient, type FlowJson } from '../src/api/index.ts';
+
+const ENTRY = new URL('../src/main.ts', import.meta.url);
+const CONFIG = { plugins: { packetparser: {}, packetforward: {}, dropreason: {} }, exporters: { prometheus: {} }, enablePodLevel: true, remoteContext: true }; // prettier-ignore
+const END_MS = 5000;
+
+let world: World;
+let net: NodeWorld;
+let folder: string;
+beforeEach(async () => {
+  world = await World.create('agent');
+  net = await NodeWorld.create(world, ['a', 'b']);
+  folder = mkdtempSync(join(tmpdir(), 'retina-agent-test-'));
+});
+afterEach(async () => {
+  await world[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A file that names the pods default/a and default/b. */
+function identityFile(): string {
+  const endpoints = ['a', 'b'].map((name) => {
+    const { ipv4, ipv6 } = net.pod(name);
+    return { addresses: [ipv4, ipv6], namespace: 'default', name };
+  });
+  const file = join(folder, 'identity.yaml');
+  writeFileSync(file, JSON.stringify({ endpoints }));
+  return file;
+}
+
+/** Programs on the interfaces of a namespace, tcx and clsact alike. */
+async function attached(space: Namespace): Promise<string[]> {
+  const { stdout } = await space.exec('bpftool', ['-j', 'net', 'list']);
+  const [lists] = JSON.parse(stdout) as [{ tc: { devname: string; kind: string }[] }];
+  return lists.tc.map(({ devname, kind }) => `${devname} ${kind}`);
+}
+
+async function traffic(): Promise<void> {
+  const [a, b] = [net.pod('a'), net.pod('b')];
+  const server = await serve(b.namespace, 'accept', { source: b.ipv4, port: 80 });
+  await connect(a.namespace, { destination: b.ipv4, port: 80, packets: 3, size: 100 });
+  await server.stop();
+}
+
+async function collect(flows: AsyncIterable<object>): Promise<FlowJson[]> {
+  const all: FlowJson[] = [];
+  for await (const flow of flows) all.push(flow as FlowJson);
+  return all;
+}
+
+it('shows what pods do on its API and as metrics, and ends by SIGTERM without a trace', async () => {
+  await using agent = await AgentProcess.start({ in: net.node, entry: ENTRY, config: { ...CONFIG, identity: { file: identityFile() } } }); // prettier-ignore
+  const client = new AgentClient(agent.socket);
+  const status = await client.status();
+  expect(status).toMatchObject({
+    ready: true,
+    configuration: agent.configFile,
+    endpoints: ['http://localhost:10093/metrics'],
+  });
+  expect(status.taps.map(({ name, role, mode }) => `${name} ${role} ${mode}`).sort()).toEqual(['eth0 uplink tcx', 'vetha endpoint tcx', 'vethb endpoint tcx']); // prettier-ignore
+  expect(await attached(net.node)).toHaveLength(6);
+
+  await traffic();
+  const ours = { pod: 'default/a', port: 80, protocol: 'tcp', last: 100 };
+  await expect.poll(async () => (await collect(client.flows(ours))).some((flow) => flow.event === 'end')).toBe(true);
+  const flows = await collect(client.flows(ours));
+  expect(new Set(flows.flatMap((f) => [f.source.pod_name, f.destination.pod_name]))).toEqual(new Set(['a', 'b']));
+  await expect.poll(async () => (await client.top('talkers')).rows).toContainEqual(expect.objectContaining({ source: 'default/a', destination: 'default/b' })); // prettier-ignore
+  expect((await client.top('connections')).rows).toContainEqual(expect.objectContaining({ source: 'default/a', protocol: 'TCP', destinationPort: 80 })); // prettier-ignore
+  const metrics = await agent.metrics();
+  const sent = metrics.sum('networkobservability_adv_forward_count', { source_podname: 'a', destination_podname: 'b' });
+  expect(sent).toBeGreaterThanOrEqual(3 * 4);
+  expect((await client.config()) as object).toMatchObject({ podLevel: 'remote', plugins: { packetparser: {} } });
+
+  const before = Date.now();
+  expect(await agent.stop()).toBe(0);
+  expect(Date.now() - before).toBeLessThan(END_MS);
+  expect(await attached(net.node)).toEqual([]);
+  expect(existsSync(agent.socket)).toBe(false);
+});
+
+it('is replaced after SIGKILL: tcx links end with it, its socket is taken over', async () => {
+  const socket = join(folder, 'same.sock');
+  const start = () => AgentProcess.start({ in: net.node, entry: ENTRY, config: CONFIG });
+  await using first = await start();
+  first.running.kill('SIGKILL');
+  await first.running.ended;
+  await expect.poll(() => attached(net.node)).toEqual([]);
+  expect(existsSync(first.socket)).toBe(true);
+  await using again = net.node.spawn(process.execPath, ['--conditions=@retina/source', ENTRY.pathname, '--no-tui', '--config', first.configFile]); // prettier-ignore
+  await again.output(/"msg":"observing"/);
+  expect((await new AgentClient(first.socket).status()).pid).toBe(again.pid);
+
+  const second = net.node.spawn(process.execPath, ['--conditions=@retina/source', ENTRY.pathname, '--no-tui', '--config', first.configFile]); // prettier-ignore
+  expect(await second.ended).toBe(1);
+  expect(second.stderr).toContain('Another agent is running here');
+  expect(existsSync(socket)).toBe(false);
+  expect(await attached(net.node)).toHaveLength(6);
+});
+
+it('leaves no clsact filter: not at SIGTERM, and those of a killed agent go at the next start', async () => {
+  const config = { ...CONFIG, enableTCX: 'off' };
+  {
+    await using killed = await AgentProcess.start({ in: net.node, entry: ENTRY, config });
+    expect((await new AgentClient(killed.socket).taps()).map((tap) => tap.mode)).toEqual([
+      'clsact',
+      'clsact',
+      'clsact',
+    ]);
+    killed.running.kill('SIGKILL');
+    await killed.running.ended;
+  }
+  expect(await attached(net.node)).toHaveLength(6);
+  await using next = await AgentProcess.start({ in: net.node, entry: ENTRY, config: CONFIG });
+  expect(await attached(net.node)).toEqual(expect.arrayContaining([expect.stringMatching(/tcx/)]));
+  expect(await attached(net.node)).toHaveLength(6);
+  await next.stop();
+  expect(await attached(net.node)).toEqual([]);
+  await using orderly = await AgentProcess.start({ in: net.node, entry: ENTRY, config });
+  await orderly.stop();
+  expect(await attached(net.node)).toEqual([]);
+});
+
+it('applies a changed file, keeps what it has when the file has mistakes, and says which', async () => {
+  await using agent = await AgentProcess.start({ in: net.node, entry: ENTRY, config: CONFIG });
+  const client = new AgentClient(agent.socket);
+  const plugins = async () => (await client.status()).components.filter((c) => c.kind === 'plugin').map((c) => c.name);
+  agent.configure({ ...CONFIG, plugins: { packetforward: {} } });
+  await expect.poll(plugins, { timeout: 5000 }).toEqual(['packetforward']);
+  agent.configure({ ...CONFIG, plugins: { packetforward: { intervalMs: 'often' } }, exportres: {} });
+  await expect.poll(() => agent.log, { timeout: 5000 }).toMatch(/exporters/);
+  expect(agent.log).toMatch(/intervalMs/);
+  expect(await plugins()).toEqual(['packetforward']);
+  agent.configure(CONFIG);
+  agent.running.kill('SIGHUP');
+  await expect.poll(plugins, { timeout: 5000 }).toHaveLength(3);
+  expect(await agent.stop()).toBe(0);
+});
+
+it('says what is missing without rights (exit code 1), and every mistake of a configuration (2)', async () => {
+  const run = (args: readonly string[], drop: readonly string[] = []) => {
+    const node = [process.execPath, '--conditions=@retina/source', ENTRY.pathname, '--no-tui', ...args];
+    const [command, ...rest] = [...drop, ...node];
+    return net.node.exec(command!, rest, { mayFail: true });
+  };
+  const nobody = ['setpriv', '--reuid', '65534', '--clear-groups', '--inh-caps=-all', '--bounding-set=-all'];
+  const refused = await run([], nobody);
+  expect(refused.code).toBe(1);
+  for (const text of ['needs CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN', 'sudo setcap', 'retina doctor'])
+    expect(refused.stderr).toContain(text);
+
+  const file = join(folder, 'wrong.yaml');
+  writeFileSync(file, 'plugins: {packetparsr: {}}\nlogLevel: loud\n');
+  const wrong = await run(['--config', file]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.stderr).toMatch(/packetparsr[\s\S]*did you mean packetparser[\s\S]*logLevel/);
+  expect((await run(['--colour'])).code).toBe(2);
+});
