@@ -38,11 +38,11 @@ export class GuardedHandle implements BpfHandle {
   }
 
   stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable {
-    return this.drained(this.object.stream(map, layout, this.run.guard.wrap(handle)));
+    return this.drained(this.object.stream(map, layout, this.counted(handle)));
   }
 
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Disposable {
-    return this.drained(this.object.table(map, layout, ms, this.run.guard.wrap(handle)));
+    return this.drained(this.object.table(map, layout, ms, this.counted(handle)));
   }
 
   counters(map: string): Float64Array {
@@ -62,6 +62,15 @@ export class GuardedHandle implements BpfHandle {
       flush: () => source.flush(),
       annotate: (...args) => source.annotate(...args),
       [Symbol.dispose]: () => owned[Symbol.dispose](),
+    };
+  }
+
+  /** A handler behind the guard; what the kernel lost before each batch is counted whether the plugin looks at it or not. */
+  private counted<L extends Layout>(handle: (batch: RecordBatch<L>) => void): (batch: RecordBatch<L>) => void {
+    const guarded = this.run.guard.wrap(handle);
+    return (batch) => {
+      if (batch.lost > 0) this.sources.lost(this.name, batch.lost);
+      guarded(batch);
     };
   }
 

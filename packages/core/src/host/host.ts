@@ -206,13 +206,11 @@ export class Host extends EventEmitter<HostEvents> {
     const { of } = this.agent;
     of.retina_flow_records_total.set(this.flows.records);
     let parsed = 0;
-    for (const [component, { packets, overflow }] of this.sources.totals()) {
+    for (const [component, { packets, lost }] of this.sources.totals()) {
       parsed += packets;
-      of.controlplane_networkobservability_lost_events_counter.set(
-        overflow,
-        this.agent.label('kernel'),
-        this.agent.label(component),
-      );
+      const labels = [this.agent.label('kernel'), this.agent.label(component)] as const;
+      of.controlplane_networkobservability_lost_events_counter.set(lost, ...labels);
+      of.retina_lost_records_total.set(lost, ...labels);
     }
     of.controlplane_networkobservability_parsed_packets_counter.set(parsed);
     for (const { name, failedRecords } of this.flows.stats()) {
