@@ -73,7 +73,7 @@ describe.runIf(KERNEL)('what stays and what goes', () => {
     await using agent = await startAgent(net);
     const [a, b] = [net.pod('a'), net.pod('b')];
     const reload = async (round: number) => {
-      agent.configure({ ...CONFIG, plugins: { packetparser: { intervalMs: 1000 + (round % 2) }, packetforward: { pollMs: 200 + (round % 2) }, dropreason: { intervalMs: 100 + (round % 2) } } }); // prettier-ignore
+      agent.configure({ ...CONFIG, plugins: { packetparser: { intervalMs: 1000 + (round % 2) }, packetforward: { intervalMs: 200 + (round % 2) }, dropreason: { intervalMs: 100 + (round % 2) } } }); // prettier-ignore
       const before = agent.log.split('configuration applied').length;
       process.kill(agent.pid, 'SIGHUP');
       await expect.poll(() => agent.log.split('configuration applied').length, { timeout: 5000, interval: 5 }).toBeGreaterThan(before); // prettier-ignore

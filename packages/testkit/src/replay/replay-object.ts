@@ -113,6 +113,10 @@ export class ReplayObject implements LoadedObject {
     };
   }
 
+  onSourceFailure(): void {
+    // A recording does not fail.
+  }
+
   missed(program: string): number {
     this.program(program);
     return 0;
