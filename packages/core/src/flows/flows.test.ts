@@ -120,6 +120,88 @@ describe('FlowPipeline', () => {
     expect(destination(batchOf({ flowId: 7, destinationAddress: A }))).toBe('named');
   });
 
+  describe('at an uplink where the host translates addresses', () => {
+    const HOST = parseAddress('192.0.2.7')!;
+    const uplink = (observation: number) => ({ ifindex: 2, observation });
+    let flows: ReturnType<FlowPipeline['source']>;
+    beforeEach(() => {
+      table.provider(0).put({ key: 'host', kind: 'host', name: 'node-1', addresses: ['192.0.2.7'], host: true });
+      flows = new FlowPipeline({ endpoints: table }).source('p');
+    });
+    /** Names of both ends of the last record. */
+    const ends = (...records: Partial<FlowValues>[]) => {
+      const batch = batchOf(...records);
+      flows.emit(batch);
+      const row = batch.length - 1;
+      return [batch.sourceEndpoint(row), batch.destinationEndpoint(row)].map((id) => table.byId(id).name);
+    };
+    const out = { sourcePort: 40_000, destinationPort: 443, destinationAddress: OUTSIDE, fresh: 1 };
+    const back = { sourcePort: 443, destinationPort: 40_000, sourceAddress: OUTSIDE, fresh: 1, isReply: Reply.YES };
+    const masqueraded = { ...out, sourceAddress: HOST, ...uplink(Observation.TO_NETWORK), flowId: 7 };
+
+    it('knows a pod’s flow behind the host’s address, both ways, and whatever comes first in a batch', () => {
+      expect(ends(masqueraded, { ...out, flowId: 6 })).toEqual(['web-1', '']);
+      expect(ends(masqueraded)).toEqual(['web-1', '']);
+      expect(ends({ ...back, destinationAddress: HOST, ...uplink(Observation.FROM_NETWORK), flowId: 8 })).toEqual([
+        '',
+        'web-1',
+      ]);
+    });
+
+    it('looks again when the pod’s own record comes after', () => {
+      expect(ends(masqueraded)).toEqual(['node-1', '']);
+      ends({ ...out, flowId: 6 });
+      expect(ends({ ...masqueraded, fresh: 0 })).toEqual(['web-1', '']);
+    });
+
+    it('knows a published port by who called', () => {
+      const call = { sourceAddress: OUTSIDE, sourcePort: 51_000, fresh: 1 };
+      const toPod = {
+        ...call,
+        destinationAddress: A,
+        destinationPort: 80,
+        observation: Observation.TO_ENDPOINT,
+        flowId: 4,
+      };
+      expect(
+        ends(toPod, {
+          ...call,
+          destinationAddress: HOST,
+          destinationPort: 8080,
+          ...uplink(Observation.FROM_NETWORK),
+          flowId: 5,
+        }),
+      ).toEqual(['', 'web-1']);
+    });
+
+    it('takes nothing from the host where pods are routed with their own address, though ports are the same', () => {
+      const routed = { ...out, ...uplink(Observation.TO_NETWORK), flowId: 3 };
+      expect(ends({ ...out, flowId: 6 }, masqueraded)).toEqual(['web-1', '']);
+      expect(ends(routed)).toEqual(['web-1', '']);
+      expect(ends({ ...masqueraded, fresh: 0 })).toEqual(['node-1', '']);
+      expect(ends({ ...out, flowId: 6 }, masqueraded)).toEqual(['node-1', '']);
+    });
+
+    it('leaves the host what is its own', () => {
+      ends({ ...out, flowId: 6 });
+      expect(ends({ ...masqueraded, sourcePort: 40_001 })).toEqual(['node-1', '']);
+      expect(ends({ ...masqueraded, destinationPort: 80 })).toEqual(['node-1', '']);
+      expect(
+        ends({
+          ...back,
+          sourcePort: 40_000,
+          destinationPort: 22,
+          isReply: Reply.NO,
+          destinationAddress: HOST,
+          ...uplink(Observation.FROM_NETWORK),
+          flowId: 9,
+        }),
+      ).toEqual(['', 'node-1']);
+      ends({ destinationAddress: HOST, destinationPort: 443, flowId: 11, fresh: 1 }); // a pod calls the host itself
+      expect(ends({ ...masqueraded, destinationAddress: parseAddress('2001:db8::10')! })).toEqual(['node-1', '']);
+    });
+  });
+
   it('keeps one failing sink from the others, and counts it', () => {
     const history = new FlowHistory(10);
     const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };

@@ -1,7 +1,7 @@
-import { type Flows, type FlowBatch, type Logger, Direction, Observation } from '@retina/sdk';
+import type { FlowBatch, Flows, Logger } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
-import { resized } from '../metrics/series-table.ts';
 import type { FlowHistory } from './history.ts';
+import { IdentityStage } from './identity-stage.ts';
 
 /** A consumer of flow records. The batch is borrowed: valid until the call returns. */
 export type FlowSink = (batch: FlowBatch, source: string) => void;
@@ -33,8 +33,6 @@ interface Registered {
   failedRecords: number;
   nextLog: number;
 }
-
-const CELLS = 4; // epoch, source, destination, tap
 
 /** Where flow records pass: endpoints are resolved in place, the history keeps a copy, every sink sees the batch. */
 export class FlowPipeline {
@@ -98,76 +96,4 @@ export class FlowPipeline {
       });
     }
   }
-}
-
-/**
- * Writes endpoint ids into flow records: by interface or namespace first, by address second. What was found is
- * remembered by flow id until the flow's slot has a new owner or identity changes.
- */
-export class IdentityStage {
-  private readonly endpoints: EndpointTable;
-  private cache = new Uint32Array(1024 * CELLS);
-
-  constructor(endpoints: EndpointTable) {
-    this.endpoints = endpoints;
-  }
-
-  resolve(batch: FlowBatch): void {
-    const { endpoints } = this;
-    for (let row = 0; row < batch.length; row++) {
-      const flow = batch.flowId(row);
-      const at = flow * CELLS;
-      if (flow !== 0 && at < this.cache.length && this.cache[at] === endpoints.epoch && batch.fresh(row) === 0) {
-        const { cache } = this;
-        batch.setEndpoints(row, cache[at + 1]!, cache[at + 2]!, cache[at + 3]!);
-      } else this.lookUp(batch, row, flow);
-    }
-  }
-
-  private lookUp(batch: FlowBatch, row: number, flow: number): void {
-    const { endpoints } = this;
-    const observation = batch.observation(row);
-    const s = (i: number) => batch.sourceWord(row, i);
-    const d = (i: number) => batch.destinationWord(row, i);
-    let source = endpoints.find(s(0), s(1), s(2), s(3));
-    let destination = endpoints.find(d(0), d(1), d(2), d(3));
-    let tap = 0;
-    if (observation === Observation.HOST) {
-      // The interface of a kernel event may be one inside another namespace: its index means nothing here.
-      tap = endpoints.byNetns(batch.netns(row));
-      if (tap !== 0 && !endpoints.isHost(tap)) {
-        // Loopback means the namespace itself; and what nobody knows there is its own end, by the direction.
-        if (isLoopback(s) || (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS))
-          source = tap;
-        if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;
-      }
-    } else if (observation === Observation.FROM_ENDPOINT || observation === Observation.TO_ENDPOINT) {
-      tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
-      if (observation === Observation.TO_ENDPOINT) destination = tap || destination;
-      else if (tap !== 0) {
-        if (source === 0) endpoints.learn(tap, s(0), s(1), s(2), s(3));
-        source = tap;
-      }
-    }
-    batch.setEndpoints(row, source, destination, tap);
-    if (flow === 0) return;
-    const at = flow * CELLS;
-    if (at >= this.cache.length) this.grow(at);
-    this.cache[at] = endpoints.epoch;
-    this.cache[at + 1] = source;
-    this.cache[at + 2] = destination;
-    this.cache[at + 3] = tap;
-  }
-
-  private grow(at: number): void {
-    let length = this.cache.length;
-    while (length <= at) length *= 2;
-    this.cache = resized(this.cache, length);
-  }
-}
-
-/** Whether an address, given word by word, is 127.0.0.0/8 or ::1. */
-function isLoopback(word: (i: number) => number): boolean {
-  if (word(0) !== 0 || word(1) !== 0) return false;
-  return word(2) === 0xffff0000 ? (word(3) & 0xff) === 127 : word(2) === 0 && word(3) === 0x01000000;
 }

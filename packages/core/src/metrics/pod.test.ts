@@ -145,6 +145,12 @@ describe('pod-level metrics in local context', () => {
     });
   });
 
+  it('counts a masqueraded packet once, for the pod that sent it', () => {
+    emit(flow(A, OUTSIDE, { ...fromA, packets: 3, flowId: 1, fresh: 1 }));
+    emit(flow(HOST, OUTSIDE, { ...toNetwork, packets: 3, flowId: 2, fresh: 1 }));
+    expect(read('adv_forward_count')).toEqual({ 'direction=egress namespace=default podname=a': 3 });
+  });
+
   it('knows a pod by its interface, whatever address it speaks from', () => {
     emit(flow('203.0.113.50', B, fromA));
     expect(read('adv_forward_count')).toEqual({ 'direction=egress namespace=default podname=a': 1 });

@@ -1,0 +1,119 @@
+import { Direction, type FlowBatch, Observation } from '@retina/sdk';
+import type { EndpointTable } from '../identity/table.ts';
+import { resized } from '../metrics/series-table.ts';
+import { Translations } from './translations.ts';
+
+const CELLS = 4; // epoch, source, destination, tap
+
+/**
+ * Writes endpoint ids into flow records: by interface or namespace first, by address second. What was found is
+ * remembered by flow id until the flow's slot has a new owner or identity changes.
+ */
+export class IdentityStage {
+  private readonly endpoints: EndpointTable;
+  private readonly translations: Translations;
+  private cache = new Uint32Array(1024 * CELLS);
+  private readonly uplinkRows: number[] = [];
+
+  constructor(endpoints: EndpointTable, now: () => number = Date.now) {
+    this.endpoints = endpoints;
+    this.translations = new Translations(now);
+  }
+
+  resolve(batch: FlowBatch): void {
+    const { endpoints, uplinkRows } = this;
+    for (let row = 0; row < batch.length; row++) {
+      const flow = batch.flowId(row);
+      const at = flow * CELLS;
+      if (flow !== 0 && at < this.cache.length && this.cache[at] === endpoints.epoch && batch.fresh(row) === 0) {
+        const { cache } = this;
+        batch.setEndpoints(row, cache[at + 1]!, cache[at + 2]!, cache[at + 3]!);
+      } else this.lookUp(batch, row);
+    }
+    if (uplinkRows.length === 0) return;
+    // Once what pods sent in this batch is known: an uplink shows some of it again, behind the host's address.
+    for (const row of uplinkRows) this.lookUpBehindHost(batch, row);
+    uplinkRows.length = 0;
+  }
+
+  private lookUp(batch: FlowBatch, row: number): void {
+    const { endpoints } = this;
+    const s = (i: number) => batch.sourceWord(row, i);
+    const d = (i: number) => batch.destinationWord(row, i);
+    let source = endpoints.find(s(0), s(1), s(2), s(3));
+    let destination = endpoints.find(d(0), d(1), d(2), d(3));
+    let tap = 0;
+    switch (batch.observation(row)) {
+      case Observation.FROM_ENDPOINT:
+        tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
+        if (tap !== 0) {
+          if (source === 0) endpoints.learn(tap, s(0), s(1), s(2), s(3));
+          source = tap;
+        }
+        if (source !== 0 && this.isAway(destination)) this.askAgain(this.translations.pod(batch, row, true, source));
+        break;
+      case Observation.TO_ENDPOINT:
+        tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
+        destination = tap || destination;
+        if (destination !== 0 && this.isAway(source))
+          this.askAgain(this.translations.pod(batch, row, false, destination));
+        break;
+      case Observation.TO_NETWORK:
+        if (this.isAway(destination)) this.uplink(batch, row, true, source);
+        break;
+      case Observation.FROM_NETWORK:
+        if (this.isAway(source)) this.uplink(batch, row, false, destination);
+        break;
+      default:
+        // The interface of a kernel event may be one inside another namespace: its index means nothing here.
+        tap = endpoints.byNetns(batch.netns(row));
+        if (tap === 0 || endpoints.isHost(tap)) break;
+        // Loopback means the namespace itself; and what nobody knows there is its own end, by the direction.
+        if (isLoopback(s)) source = tap;
+        else if (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS) source = tap;
+        if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;
+    }
+    this.keep(batch, row, source, destination, tap);
+  }
+
+  private lookUpBehindHost(batch: FlowBatch, row: number): void {
+    const out = batch.observation(row) === Observation.TO_NETWORK;
+    const pod = this.translations.behindHost(batch, row, out);
+    if (pod === 0 || this.endpoints.byId(pod).id === 0) return;
+    const source = out ? pod : batch.sourceEndpoint(row);
+    this.keep(batch, row, source, out ? batch.destinationEndpoint(row) : pod, 0);
+  }
+
+  /** Whether packets to an endpoint leave this host. */
+  private isAway(id: number): boolean {
+    return !this.endpoints.hasInterface(id) && !this.endpoints.isHost(id);
+  }
+
+  private uplink(batch: FlowBatch, row: number, out: boolean, own: number): void {
+    if (this.endpoints.isHost(own)) this.uplinkRows.push(row);
+    else if (this.endpoints.hasInterface(own)) this.askAgain(this.translations.routed(batch, row, out));
+  }
+
+  /** The answer for an uplink's flow has changed: it is looked up at its next record. */
+  private askAgain(flow: number): void {
+    if (flow !== 0) this.cache[flow * CELLS] = 0;
+  }
+
+  private keep(batch: FlowBatch, row: number, source: number, destination: number, tap: number): void {
+    batch.setEndpoints(row, source, destination, tap);
+    const flow = batch.flowId(row);
+    if (flow === 0) return;
+    const at = flow * CELLS;
+    if (at >= this.cache.length) this.cache = resized(this.cache, Math.max(at + CELLS, this.cache.length * 2));
+    this.cache[at] = this.endpoints.epoch;
+    this.cache[at + 1] = source;
+    this.cache[at + 2] = destination;
+    this.cache[at + 3] = tap;
+  }
+}
+
+/** Whether an address, given word by word, is 127.0.0.0/8 or ::1. */
+function isLoopback(word: (i: number) => number): boolean {
+  if (word(0) !== 0 || word(1) !== 0) return false;
+  return word(2) === 0xffff0000 ? (word(3) & 0xff) === 127 : word(2) === 0 && word(3) === 0x01000000;
+}
