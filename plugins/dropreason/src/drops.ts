@@ -3,9 +3,9 @@ import {
   type BpfHandle, type KernelFeatures, type PluginContext, type RecordBatch,
 } from '@retina/sdk'; // prettier-ignore
 import type { dropFlowsLayout, dropTotalsLayout } from './dropreason.gen.ts';
+import type { Config, metrics } from './declarations.ts';
 import { directionOf, isLoss } from './loss.ts';
-import type { Config, metrics } from './index.ts';
-import { labelOf, Reasons } from './reasons.ts';
+import { labelOf, type Reasons } from './reasons.ts';
 
 type Context = PluginContext<Config, typeof metrics>;
 /** What is known of drops for one reason at one place. */
@@ -105,12 +105,13 @@ export class Drops {
 
   /** Drops that are in the totals but in no flow record, and runs the kernel left out. */
   unattributed(missed: number): void {
-    const { label, metrics } = this.context;
+    const { metrics } = this.context;
     const [flowPackets = 0, flowBytes = 0, totalPackets = 0, totalBytes = 0] =
       this.handle.counters('drop_unattributed');
     const set = (cause: string, packets: number, bytes: number) => {
-      metrics.drop_unattributed_packets_total.set(packets, label.call(this.context, cause));
-      metrics.drop_unattributed_bytes_total.set(bytes, label.call(this.context, cause));
+      const label = this.context.label(cause);
+      metrics.drop_unattributed_packets_total.set(packets, label);
+      metrics.drop_unattributed_bytes_total.set(bytes, label);
     };
     set('flow_table_full', flowPackets, flowBytes);
     set('not_ip', this.unparsed[0]!, this.unparsed[1]!);
@@ -139,7 +140,7 @@ export class Drops {
 
   private kind(reason: number, location: number, marks: number): Kind {
     let places = this.kinds.get(location);
-    if (!places) this.kinds.set(location, (places = new Map()));
+    if (!places) this.kinds.set(location, (places = new Map<number, Kind>()));
     const key = reason * 4 + (marks & 3);
     let kind = places.get(key);
     if (!kind) places.set(key, (kind = this.judge(reason, location, marks)));

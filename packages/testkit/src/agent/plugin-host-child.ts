@@ -15,10 +15,10 @@ const answers: Readonly<Record<string, () => unknown>> = {
   taps: () => host.tapList(),
   health: () => host.health(),
 };
-console.log('ready');
+process.stdout.write('ready\n');
 for await (const line of createInterface(process.stdin)) {
   const [id, question = ''] = line.split(' ');
-  console.log(`${id} ${JSON.stringify(answers[question]?.())}`);
+  process.stdout.write(`${id} ${JSON.stringify(answers[question]?.())}\n`);
 }
 await host.stop();
 process.exit();
