@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -143,8 +143,9 @@ export class AgentProcess implements AsyncDisposable {
   }
 }
 
-/** JSON is YAML. */
+/** JSON is YAML. Written at one go, as a ConfigMap's mount changes: a reader never sees half of it. */
 function writeConfig(folder: string, config: Readonly<Record<string, unknown>>): void {
   const whole = { ...config, api: { socket: join(folder, 'agent.sock') } };
-  writeFileSync(join(folder, 'config.yaml'), JSON.stringify(whole, null, 2));
+  writeFileSync(join(folder, 'config.new'), JSON.stringify(whole, null, 2));
+  renameSync(join(folder, 'config.new'), join(folder, 'config.yaml'));
 }
