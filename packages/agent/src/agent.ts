@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { checkConfig, ConfigWatcher, defaultConfig, Host, type Config, type LoadedConfig } from '@retina/core';
 import { serveApi } from './api/server.ts';
 import { defaultSocket, refuseIfAlive, SYSTEM_SOCKET } from './api/socket.ts';
@@ -11,13 +12,23 @@ import { AgentView } from './view.ts';
 export interface AgentOptions {
   readonly flags: Flags;
   readonly config: Config;
+  /** Text of the configuration file as it was read. */
+  readonly text?: string | undefined;
   readonly log: AgentLog;
   readonly version: string;
 }
 
+/** A configuration and the text of its file, if it has one. */
+export interface ReadConfig extends LoadedConfig {
+  readonly text?: string | undefined;
+}
+
 /** The configuration the flags ask for. Throws RETINA_CONFIG_INVALID with every mistake. */
-export function readConfig(flags: Flags): LoadedConfig | Promise<LoadedConfig> {
-  return flags.config === undefined ? defaultConfig() : checkConfig({ file: flags.config }, { from: COMPONENTS_FROM });
+export async function readConfig({ config: file }: Flags): Promise<ReadConfig> {
+  if (file === undefined) return defaultConfig();
+  const text = await readFile(file, 'utf8').catch(() => undefined); // then core says why not
+  const source = { file, ...(text !== undefined && { text }) };
+  return { ...(await checkConfig(source, { from: COMPONENTS_FROM })), text };
 }
 
 /** A running agent: host, local API and, if asked for, the demonstration. What it made is gone when it is closed. */
@@ -43,6 +54,7 @@ export class Agent {
 
   /** Reads the configuration file again. */
   async reload(): Promise<void> {
+    await this.beginning;
     if (this.watcher) await this.watcher.reload();
     else this.options.log.info('there is no configuration file to read again');
   }
@@ -95,6 +107,7 @@ export class Agent {
     const { log } = this.options;
     this.watcher = new ConfigWatcher({
       file,
+      text: this.options.text,
       log,
       from: COMPONENTS_FROM,
       apply: async ({ config }) => {

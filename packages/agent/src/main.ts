@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   if (flags.help) return void process.stdout.write(USAGE);
   if (flags.version) return void process.stdout.write(`${packageJson.version}\n`);
   const { Agent, readConfig } = await import('./agent.ts');
-  const { config, warnings } = await readConfig(flags);
+  const { config, warnings, text } = await readConfig(flags);
   if (!hasRights() && (await refuse(flags, config))) return void (process.exitCode = EXIT_FAILED);
 
   const level = flags.logLevel ?? config.logLevel;
@@ -27,13 +27,13 @@ async function main(): Promise<void> {
   const log = tui ? screenLog(level) : await jsonLog(level, { node: config.nodeName });
   for (const { path, message } of warnings) log.warn('in the configuration', { path, warning: message });
 
-  const agent = new Agent({ flags, config, log, version: packageJson.version });
+  const agent = new Agent({ flags, config, text, log, version: packageJson.version });
   let screen: Disposable | undefined;
   const shutdown = new Shutdown(log, async () => {
     screen?.[Symbol.dispose]();
     await agent.close();
   });
-  process.on('SIGHUP', () => void agent.reload());
+  process.on('SIGHUP', () => void agent.reload().catch(() => {}));
   try {
     await agent.start();
   } catch (error) {

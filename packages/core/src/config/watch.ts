@@ -8,6 +8,8 @@ import { ConfigError, formatProblem } from './problem.ts';
 
 export interface WatchOptions extends CheckOptions {
   readonly file: string;
+  /** The text that is in force: a file that differs from it when the watch begins has changed. Default: what the file holds then. */
+  readonly text?: string | undefined;
   readonly log: Logger;
   /** Gets each new valid configuration, one at a time; usually `host.reconcile`. */
   readonly apply: (loaded: LoadedConfig) => Promise<unknown>;
@@ -29,12 +31,15 @@ export class ConfigWatcher implements Disposable {
   private watcher: FSWatcher | undefined;
   private timer: NodeJS.Timeout | undefined;
   private seen: string | undefined;
+  private pendingSince: number | undefined;
   private work: Promise<void>;
   private closed = false;
 
   constructor(options: WatchOptions) {
     this.options = options;
-    this.work = this.text().then((text) => void (this.seen = text));
+    this.seen = options.text;
+    this.work = options.text === undefined ? this.text().then((text) => void (this.seen = text)) : Promise.resolve();
+    this.look();
     this.poll = setInterval(() => this.look(), options.pollMs ?? 5000).unref();
     try {
       // The folder, not the file: a rename or a moved link replaces what a watch on the file would look at.
@@ -59,11 +64,17 @@ export class ConfigWatcher implements Disposable {
     this.watcher?.close();
   }
 
+  /** Reads once nothing has happened for a while; in a folder where something always happens, after some such whiles. */
   private look(): void {
+    const settle = this.options.settleMs ?? 200;
+    const now = Date.now();
+    this.pendingSince ??= now;
     clearTimeout(this.timer);
+    const wait = Math.max(0, Math.min(settle, this.pendingSince + 5 * settle - now));
     this.timer = setTimeout(() => {
+      this.pendingSince = undefined;
       this.work = this.work.then(() => this.read(false));
-    }, this.options.settleMs ?? 200);
+    }, wait);
   }
 
   private async read(always: boolean): Promise<void> {
