@@ -93,11 +93,12 @@ export class LocalIdentity implements Disposable {
 
   private on(event: NetworkEvent): void {
     if (event.type === 'routes') return;
-    // An interface that changed may belong to a namespace whose addresses changed with it.
-    if (event.type !== 'address')
-      for (const entry of this.known.values()) entry.next = Math.min(entry.next, Date.now() + LOOKS[0]!);
+    if (event.type !== 'address') {
+      // An interface that changed may belong to a namespace whose addresses change with it, or a moment later.
+      const soon = Date.now() + LOOKS[0]!;
+      for (const entry of this.known.values()) entry.next = Math.min(entry.next, soon);
+    }
     this.soon(10);
-    if (event.type !== 'address') this.soon(LOOKS[0]! + 10);
   }
 
   private watch(): void {
