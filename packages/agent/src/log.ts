@@ -4,10 +4,15 @@ import type { Level, Logger as PinoLogger } from 'pino';
 const KEPT_NOTICES = 50;
 const RANK: Readonly<Record<string, number>> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 
+export interface Notice {
+  readonly level: string;
+  readonly text: string;
+}
+
 export interface AgentLog extends Logger {
   setLevel(level: string): void;
   /** Warnings and errors so far, the latest 50, oldest first. Empty where they are written out. */
-  readonly notices: readonly string[];
+  readonly notices: readonly Notice[];
 }
 
 /** JSON lines on standard output, as soon as they are written: what a pipe, journald or a container runtime gets. */
@@ -38,7 +43,7 @@ export async function jsonLog(level: string, base: Readonly<Record<string, unkno
 
 /** Keeps warnings and errors for the live screen, which owns the terminal. */
 export function screenLog(level: string): AgentLog {
-  const notices: string[] = [];
+  const notices: Notice[] = [];
   let least = Math.max(RANK[level] ?? 30, RANK['warn']!);
   const at =
     (name: string) =>
@@ -47,7 +52,8 @@ export function screenLog(level: string): AgentLog {
       const details = Object.entries(fields).map(
         ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
       );
-      notices.push([new Date().toISOString().slice(11, 19), name, message, ...details].join(' '));
+      const text = [new Date().toISOString().slice(11, 19), name, message, ...details].join(' ');
+      notices.push({ level: name, text });
       if (notices.length > KEPT_NOTICES) notices.shift();
     };
   return {

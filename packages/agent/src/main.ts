@@ -31,7 +31,10 @@ async function main(): Promise<void> {
   let screen: Disposable | undefined;
   const shutdown = new Shutdown(log, async () => {
     screen?.[Symbol.dispose]();
+    if (tui) process.stdout.write('Retina is ending.\n');
     await agent.close();
+    // What went wrong must not vanish with the screen.
+    for (const { level, text } of log.notices) if (level === 'error') process.stderr.write(`${text}\n`);
   });
   process.on('SIGHUP', () => void agent.reload().catch(() => {}));
   try {
@@ -60,7 +63,7 @@ async function show(view: import('./view.ts').AgentView, log: AgentLog): Promise
       status: view.status(),
       talkers: view.talkers(size.rows),
       drops: view.drops(size.rows),
-      notices: log.notices,
+      notices: log.notices.map(({ text }) => text),
     };
     return renderScreen(model, size);
   });

@@ -21,7 +21,7 @@ export class AgentClient {
   status(): Promise<AgentStatus> {
     return this.json('/v1/status');
   }
-  top(kind: TopKind, query: Query = {}): Promise<TopReport> {
+  top<K extends TopKind>(kind: K, query: Query = {}): Promise<TopReport & { readonly kind: K }> {
     return this.json('/v1/top', { kind, ...query });
   }
   taps(): Promise<readonly TapReport[]> {

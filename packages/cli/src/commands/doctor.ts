@@ -4,6 +4,9 @@ import { AgentClient } from '@retina/agent/api';
 import type { Config, DoctorComponent, DoctorReport, Finding } from '@retina/core';
 import { paint, tableText, write, writeDocument, type Format, type OutputColumn } from '../output.ts';
 
+/** Where the original serves, and everything that scrapes it looks. */
+const PROMETHEUS_PORT = 10_093;
+
 export interface DoctorOptions {
   readonly config?: string;
   readonly output?: Format;
@@ -59,8 +62,9 @@ function capabilities({ kernel, components, missingCapabilities }: DoctorReport)
 /** Whether each exporter's port is free, by binding it for a moment. */
 async function portTexts({ exporters }: Config): Promise<string[]> {
   const texts: string[] = [];
-  for (const [name, { options }] of Object.entries(exporters)) {
-    const { host = '0.0.0.0', port } = options as { host?: unknown; port?: unknown };
+  for (const [name, { options, inherited }] of Object.entries(exporters)) {
+    const defaults = name === 'prometheus' ? { port: PROMETHEUS_PORT } : {};
+    const { host = '0.0.0.0', port } = { ...defaults, ...inherited, ...options } as { host?: unknown; port?: unknown };
     if (typeof host !== 'string' || typeof port !== 'number' || port === 0) continue;
     texts.push(`${port} for ${name}: ${await holder(host, port)}`);
   }
