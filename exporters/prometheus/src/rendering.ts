@@ -20,7 +20,7 @@ export class Rendering {
   bytes = 0;
   /** Whether all chunks are there. */
   done = false;
-  failure: unknown;
+  failure: Error | undefined;
   /** Responses that read it. */
   readers = 0;
   private waiting: (() => void)[] = [];
@@ -30,7 +30,7 @@ export class Rendering {
     this.run(reader, encoding).then(
       () => this.finish(),
       (error: unknown) => {
-        this.failure = error;
+        this.failure = error instanceof Error ? error : new Error(String(error));
         this.finish();
       },
     );

@@ -143,7 +143,7 @@ async function send(rendering: Rendering, response: ServerResponse): Promise<voi
       await Promise.race([rendering.more(), closed]);
     }
     if (response.destroyed) return;
-    if (rendering.failure !== undefined) throw rendering.failure;
+    if (rendering.failure) throw rendering.failure;
     if (i >= rendering.chunks.length) break;
     if (!response.write(rendering.chunks[i])) await Promise.race([once(response, 'drain'), closed]);
     if (response.destroyed) return;

@@ -1,7 +1,7 @@
 import {
   Direction,
   type Endpoint,
-  FlowEvent,
+  type FlowEvent,
   type FlowBatch,
   Observation,
   Reply,

@@ -2,13 +2,13 @@ import type { Endpoint, EndpointReader } from '@retina/sdk';
 import { formatWords } from './address.ts';
 import { words } from './address-map.ts';
 import { type Claim, rootOf } from './claim.ts';
+import { claimProvider } from './claim-provider.ts';
 import { EndpointIndex, type Holdings } from './endpoint-index.ts';
 import {
   addressesOf,
   describes,
   type EndpointProvider,
   type EndpointSpec,
-  sameIdentity,
   toEndpoint,
   type Words,
 } from './endpoint-spec.ts';
@@ -112,30 +112,11 @@ export class EndpointTable implements EndpointReader {
 
   /** Where two providers claim an address, the higher precedence wins (local 0, a file 10). */
   provider(precedence: number): EndpointProvider {
-    const claims = new Map<string, Claim>();
-    const put = (spec: EndpointSpec) => {
-      const old = claims.get(spec.key);
-      const print = JSON.stringify(spec);
-      if (old?.print === print) return;
-      if (old && sameIdentity(old.spec, spec)) return this.update(old, spec, print);
-      if (old) this.drop(old);
-      claims.set(spec.key, this.add(precedence, spec, print));
-    };
-    const remove = (key: string) => {
-      const old = claims.get(key);
-      if (!old) return;
-      claims.delete(key);
-      this.drop(old);
-    };
-    return {
-      put,
-      remove,
-      replace: (specs) => {
-        const keys = new Set(specs.map((spec) => spec.key));
-        for (const key of [...claims.keys()]) if (!keys.has(key)) remove(key);
-        for (const spec of specs) put(spec);
-      },
-    };
+    return claimProvider({
+      add: (spec, print) => this.add(precedence, spec, print),
+      update: (claim, spec, print) => this.update(claim, spec, print),
+      drop: (claim) => this.drop(claim),
+    });
   }
 
   /** Takes an unknown source seen on an endpoint's interface as its own address, if its provider asked for that. */

@@ -3,7 +3,7 @@ import { RetinaError } from '@retina/sdk';
 import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
 import { OVERFLOW_LABEL } from './labels.ts';
 import { podLabels } from './pod-options.ts';
-import { NO_ROOM, NO_SAMPLE, type PodView } from './pod-view.ts';
+import { NO_SAMPLE, type PodView } from './pod-view.ts';
 import { resized } from './series-table.ts';
 
 const NO_TARGET = 0xffffffff;

@@ -1,5 +1,6 @@
-import { Direction, type FlowBatch, Observation } from '@retina/sdk';
+import { Direction, type FlowBatch } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
+import { countsFor } from './counts-for.ts';
 import type { PodOptions } from './pod-options.ts';
 import { PodSide } from './pod-side.ts';
 import { resized, SeriesTable } from './series-table.ts';
@@ -142,7 +143,7 @@ export class PodView {
   }
 
   private target(batch: FlowBatch, row: number): number {
-    const direction = this.countsFor(batch, row);
+    const direction = countsFor(this.endpoints, batch, row);
     if (direction < 0) return NO_SAMPLE;
     const source = batch.sourceEndpoint(row);
     const destination = batch.destinationEndpoint(row);
@@ -193,43 +194,6 @@ export class PodView {
     this.source.release(source);
     if (this.options.context === 'remote') this.destination.release(destination);
     this.forget();
-  }
-
-  /**
-   * The direction in which a record counts, seen from the end it counts for, or -1 if it counts for none. A packet that
-   * crosses two taps is one packet: a pod's is counted at its own interface, the host's own at the uplink.
-   */
-  private countsFor(batch: FlowBatch, row: number): number {
-    switch (batch.observation(row)) {
-      case Observation.FROM_ENDPOINT:
-        return Direction.EGRESS;
-      case Observation.TO_ENDPOINT:
-        return Direction.INGRESS;
-      case Observation.TO_NETWORK:
-        return this.endpoints.isHost(batch.sourceEndpoint(row)) ? Direction.EGRESS : -1;
-      case Observation.FROM_NETWORK:
-        return this.endpoints.isHost(batch.destinationEndpoint(row)) ? Direction.INGRESS : -1;
-      default:
-        return this.eventDirection(batch, row);
-    }
-  }
-
-  /** An event of the kernel (a drop) counts for the endpoint whose namespace it happened in, else for one of its addresses. */
-  private eventDirection(batch: FlowBatch, row: number): number {
-    const source = batch.sourceEndpoint(row);
-    const destination = batch.destinationEndpoint(row);
-    const tap = batch.tapEndpoint(row);
-    if (tap !== 0 && tap === source && tap !== destination) return Direction.EGRESS;
-    if (tap !== 0 && tap === destination && tap !== source) return Direction.INGRESS;
-    if (source === 0 && destination === 0) return -1;
-    const said = batch.direction(row);
-    if (said === Direction.EGRESS && source !== 0) return said;
-    if (said === Direction.INGRESS && destination !== 0) return said;
-    // A packet the host forwards between pods is theirs, not the host's.
-    const sourceHost = this.endpoints.isHost(source);
-    if (source !== 0 && (!sourceHost || destination === 0 || this.endpoints.isHost(destination)))
-      return Direction.EGRESS;
-    return Direction.INGRESS;
   }
 
   private ofInterest(own: number, other: number): boolean {
