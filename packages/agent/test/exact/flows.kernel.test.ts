@@ -139,6 +139,9 @@ describe.runIf(KERNEL)('flows, to the packet and the byte', () => {
       .poll(async () => (await grown()).packets, { timeout: 5000 })
       .toBeGreaterThanOrEqual(20 * frames.length);
     await sleep(1500);
-    expect(await grown()).toEqual(less(await passed(net, taps), before));
+    const want = less(await passed(net, taps), before);
+    // The bridge passes tagged frames on with the outer tag beside the packet: on a wire it is there, in a veth's counter not.
+    const tagged = 20 * frames.filter(({ layers }) => layers.some(({ kind }) => kind === 'tag')).length;
+    expect(await grown()).toEqual({ packets: want.packets, bytes: want.bytes + 4 * tagged });
   });
 });
