@@ -1,6 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { datagrams, flood, NodeWorld, PluginHost, sendFrames, serve, shapes, stream, World } from '@retina/testkit';
+import {
+  ipv4,
+  ipv6,
+  packet,
+  payload,
+  udp,
+  datagrams,
+  flood,
+  NodeWorld,
+  PluginHost,
+  sendFrames,
+  serve,
+  shapes,
+  stream,
+  World,
+} from '@retina/testkit';
 import { asRoot } from './run.ts';
 
 const PLUGIN = new URL('../src/index.ts', import.meta.url);
@@ -32,10 +47,10 @@ describe.runIf(asRoot)('packetparser', () => {
   });
   afterEach(async () => world[Symbol.asyncDispose]());
 
-  const start = (options: Record<string, unknown> = {}) =>
+  const start = (options: Record<string, unknown> = {}, config: Record<string, unknown> = {}) =>
     PluginHost.start({
       in: net.node,
-      config: { enablePodLevel: true },
+      config: { enablePodLevel: true, ...config },
       plugins: [[PLUGIN, { intervalMs: 100, ...options }]],
     });
 
@@ -134,6 +149,25 @@ describe.runIf(asRoot)('packetparser', () => {
     await sleep(500);
     const seen = sum(await flowsAt(host, pod.hostInterface), ({ l4, IP }) => 'UDP' in l4 && IP.source === pod.ipv6);
     expect(seen).toEqual({ packets: sent.packets, bytes: sent.bytes });
+  });
+
+  it('reads packets of devices without a link layer, also where they look like Ethernet frames', async () => {
+    await net.node.ip('tuntap add mode tun dev t0', 'link set t0 up');
+    await using host = await start({}, { taps: { extra: ['t0'] } });
+    const bare = ['8.0.69.7', '9.9.9.9'].map((source) =>
+      packet(ipv4({ source, destination: '10.9.0.2' }), udp({ source: 1000, destination: 2000 }), payload(20)),
+    );
+    const six = ['2001:db8:800:4500::7', '2001:db8:86dd:6500::7'].map((source) =>
+      packet(ipv6({ source, destination: 'fd09::2' }), udp({ source: 1000, destination: 2000 }), payload(20)),
+    );
+    const frames = [...bare, ...six];
+    await sendFrames(net.node, frames, { device: 't0', packets: 4 * frames.length });
+    await sleep(500);
+    const flows = (await flowsAt(host, 't0')).filter((flow) => 'UDP' in flow.l4);
+    for (const { bytes, layers } of frames) {
+      const { source } = layers[0]!.facts!.ip!;
+      expect(sum(flows, ({ IP }) => IP.source === source)).toEqual({ packets: 4, bytes: 4 * bytes.length });
+    }
   });
 
   it('scales and marks what it samples', async () => {
