@@ -27,6 +27,7 @@ static void add_info(int fd, struct report *report)
 		return;
 	report->segments_out += info.tcpi_segs_out;
 	report->segments_in += info.tcpi_segs_in;
+	report->bytes_out += info.tcpi_bytes_sent;
 	report->retransmits += info.tcpi_total_retrans;
 }
 

@@ -73,9 +73,9 @@ void print_report(const struct report *r)
 {
 	printf("{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"payload\":%" PRIu64 ",\"connections\":%" PRIu64
 	       ",\"failed\":%" PRIu64 ",\"refused\":%" PRIu64 ",\"segmentsOut\":%" PRIu64 ",\"segmentsIn\":%" PRIu64
-	       ",\"retransmits\":%" PRIu64 ",\"seconds\":%.6f}\n",
+	       ",\"bytesOut\":%" PRIu64 ",\"retransmits\":%" PRIu64 ",\"seconds\":%.6f}\n",
 	       r->packets, r->bytes, r->payload, r->connections, r->failed, r->refused, r->segments_out, r->segments_in,
-	       r->retransmits, r->seconds);
+	       r->bytes_out, r->retransmits, r->seconds);
 	fflush(stdout);
 }
 

@@ -37,7 +37,8 @@ struct report {
 	uint64_t packets, bytes; /* on the wire, link layer included, where the sender can know */
 	uint64_t payload;        /* bytes handed to or taken from sockets */
 	uint64_t connections, failed, refused;
-	uint64_t segments_out, segments_in, retransmits; /* of TCP sockets, as TCP_INFO has them */
+	/* of TCP sockets, as TCP_INFO has them; bytes_out is payload, retransmitted or not */
+	uint64_t segments_out, segments_in, bytes_out, retransmits;
 	double seconds;
 };
 

@@ -74,6 +74,7 @@ describe.runIf(KERNEL)('interfaces that come and go', () => {
 
   it('loses nothing while interfaces come and go under traffic', async () => {
     const [a, b] = [net.pod('a'), net.pod('b')];
+    await sleep(1500); // what the tests before sent is reported
     await using tally = await FlowTally.start(agent);
     const flooding = flood(a.namespace, between(a, b, 'ipv4', { seconds: 4, rate: 100_000, flows: 200, order: 'random', port: 9310 })); // prettier-ignore
     const guests: (Amount & { readonly on: string })[] = [];

@@ -21,6 +21,8 @@ export interface Report {
   /** Of TCP sockets, as TCP_INFO has them: segments on the wire, GSO undone. */
   readonly segmentsOut: number;
   readonly segmentsIn: number;
+  /** Payload those segments carried, what was sent twice counted twice. */
+  readonly bytesOut: number;
   readonly retransmits: number;
   readonly seconds: number;
 }
