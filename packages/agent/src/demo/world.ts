@@ -1,21 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RetinaError, type Logger } from '@retina/sdk';
+import { claimDemo, DEMO_CLAIM, releaseDemo } from './claim.ts';
 import { run } from './command.ts';
 import { DEMO_PODS, DEMO_TABLE, forwardingRules, identityDocument, linkCommands, serverRules } from './plan.ts';
 
-/** Where the demonstration leaves a note of itself, so that the next agent can clear up after a killed one. */
-const STATE_FILE = '/run/retina/demo.json';
 const IDENTITY_FILE = '/run/retina/demo-identity.yaml';
-
-interface DemoState {
-  readonly pid: number;
-  /** Field 22 of /proc/PID/stat: tells a living owner from a stranger with its number. */
-  readonly started: string;
-}
 
 export interface DemoWorld extends AsyncDisposable {
   /** Identity file that names the pods. */
@@ -29,23 +22,21 @@ export interface DemoWorld extends AsyncDisposable {
  * A world that a killed agent left is removed first; one that belongs to a living agent is an error.
  */
 export async function createDemoWorld(log: Logger): Promise<DemoWorld> {
-  const owner = await livingOwner();
-  if (owner !== undefined) {
+  const owner = await claimDemo();
+  if (owner !== process.pid) {
     throw new RetinaError('RETINA_DEMO_FAILED', 'Another agent runs the demonstration on this host', {
       found: `pid ${owner}`,
       next: `stop it (kill ${owner}), or start this agent without --demo`,
     });
   }
-  await removeWorld();
   const children: ChildProcess[] = [];
   const close = async () => {
     await endChildren(children);
     await removeWorld();
+    await releaseDemo();
   };
   try {
-    await mkdir(dirname(STATE_FILE), { recursive: true, mode: 0o750 });
-    const state: DemoState = { pid: process.pid, started: (await startTime(process.pid)) ?? '' };
-    await writeFile(STATE_FILE, JSON.stringify(state));
+    await removeWorld(); // what an agent that was killed may have left
     await writeFile(IDENTITY_FILE, identityDocument(hostname()));
     for (const pod of DEMO_PODS) {
       const commands = linkCommands(pod);
@@ -70,9 +61,9 @@ export async function createDemoWorld(log: Logger): Promise<DemoWorld> {
 
 /** Removes what an agent that was killed left of its demonstration. Says whether there was anything. */
 export async function removeDemoLeftovers(): Promise<boolean> {
-  const state = await readState();
-  if (!state || (await livingOwner()) !== undefined) return false;
+  if (!existsSync(DEMO_CLAIM) || (await claimDemo()) !== process.pid) return false;
   await removeWorld();
+  await releaseDemo();
   return true;
 }
 
@@ -115,7 +106,6 @@ async function removeWorld(): Promise<void> {
     await run('ip', ['netns', 'del', pod.netns]).catch(() => {});
   }
   await rm(IDENTITY_FILE, { force: true });
-  await rm(STATE_FILE, { force: true });
 }
 
 function tryKill(pid: number): void {
@@ -123,28 +113,5 @@ function tryKill(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch {
     // It ended by itself.
-  }
-}
-
-async function readState(): Promise<DemoState | undefined> {
-  try {
-    return JSON.parse(await readFile(STATE_FILE, 'utf8')) as DemoState;
-  } catch {
-    return undefined;
-  }
-}
-
-async function livingOwner(): Promise<number | undefined> {
-  const state = await readState();
-  if (!state || state.pid === process.pid) return undefined;
-  return (await startTime(state.pid)) === state.started ? state.pid : undefined;
-}
-
-async function startTime(pid: number): Promise<string | undefined> {
-  try {
-    const stat = await readFile(join('/proc', String(pid), 'stat'), 'latin1');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
   }
 }
