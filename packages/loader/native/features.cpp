@@ -20,15 +20,40 @@
 
 namespace retina {
 
-using Btf = std::unique_ptr<btf, decltype(&btf__free)>;
+using Btf = std::shared_ptr<btf>;
 
 static Btf parse(const std::string& path, btf* base) {
   LibbpfLog quiet;
-  return Btf(base ? btf__parse_split(path.c_str(), base) : btf__parse(path.c_str(), nullptr), &btf__free);
+  btf* types = base ? btf__parse_split(path.c_str(), base) : btf__parse(path.c_str(), nullptr);
+  return types ? Btf(types, &btf__free) : Btf();
 }
 
-/** Parsed for one question and freed: 5 to 10 MB that nobody should carry for the life of a process. */
-static Btf kernel_btf() { return parse(kernel_btf_path(), nullptr); }
+struct KernelTypes {
+  std::mutex mutex;
+  std::string path;
+  Btf types;
+};
+
+/** Never destroyed: other threads may ask while the process ends. */
+static KernelTypes& kernel_types() {
+  static auto* const types = new KernelTypes();
+  return *types;
+}
+
+/** Parsing takes some 10 ms, so what one question parsed serves the next ones, until release_types(). */
+static Btf kernel_btf() {
+  KernelTypes& kernel = kernel_types();
+  std::lock_guard lock(kernel.mutex);
+  const std::string path = kernel_btf_path();
+  if (!kernel.types || kernel.path != path) kernel.types = parse(path, nullptr);
+  kernel.path = path;
+  return kernel.types;
+}
+
+void release_types() {
+  std::lock_guard lock(kernel_types().mutex);
+  kernel_types().types.reset();
+}
 
 static void kernel_version(unsigned& major, unsigned& minor) {
   utsname name{};
@@ -137,6 +162,7 @@ static Napi::Value features(const Napi::CallbackInfo& info) {
 }
 
 void define_features(Napi::Env env, Napi::Object exports) {
+  exports.Set("releaseTypes", Napi::Function::New(env, [](const Napi::CallbackInfo&) { release_types(); }));
   exports.Set("features", Napi::Function::New<&features>(env, "features"));
   exports.Set("tracepointArguments", Napi::Function::New(env, [](const Napi::CallbackInfo& info) -> Napi::Value {
                 return Napi::Number::New(info.Env(), tracepoint_arguments(string_argument(info, 0, "name")));

@@ -16,6 +16,9 @@ int tracepoint_arguments(const std::string& name);
 /** Values and names of an enum in vmlinux or, failing that, in the types of loaded modules. */
 std::map<int64_t, std::string> enum_names(const std::string& name);
 
+/** Frees the parsed types of the kernel, which questions about them leave in memory (5 to 10 MB). */
+void release_types();
+
 /** Exports kernelFeatures' native half. */
 void define_features(Napi::Env env, Napi::Object exports);
 

@@ -15,7 +15,8 @@
 
 namespace retina {
 
-// A burst becomes few batches: after a batch the ring rests this long. While it is not empty the kernel wakes nobody.
+// A burst becomes few batches: after a batch the ring rests this long, unless it fills faster. While it is not empty
+// the kernel wakes nobody.
 constexpr uint32_t kRestMs = 5;
 constexpr uint32_t kLostCheckMs = 1000;
 
@@ -43,15 +44,18 @@ class StreamSource : public Source {
   void ready(int) override {
     host_->unwatch(map_.fd);
     resting_ = true;
-    host_->once(kRestMs);
-    consume();
+    if (fills_fast(consume())) host_->soon();
+    else host_->once(kRestMs);
   }
 
   bool begin() override {
     if (resting_) {
-      resting_ = false;
-      consume();
-      host_->watch(map_.fd);
+      if (fills_fast(consume())) {
+        host_->soon();
+      } else {
+        resting_ = false;
+        host_->watch(map_.fd);
+      }
     }
     if (const uint64_t lost = lost_.since_last()) host_->submit(0, lost);
     return false;
@@ -78,11 +82,14 @@ class StreamSource : public Source {
     return std::atomic_ref(*reinterpret_cast<unsigned long*>(page));
   }
 
-  /** Reads everything that is there, or until no slab is free. */
-  void consume() {
+  bool fills_fast(size_t consumed) const { return consumed > map_.max_entries / 8; }
+
+  /** Reads everything that is there, or until no slab is free. Returns the bytes read, 0 when no slab was free. */
+  size_t consume() {
     size_t rows = 0;
     bool out_of_slabs = false;
-    unsigned long at = position(consumer_).load(std::memory_order_relaxed);
+    const unsigned long start = position(consumer_).load(std::memory_order_relaxed);
+    unsigned long at = start;
     const unsigned long end = position(producer_).load(std::memory_order_acquire);
     while (at < end) {
       auto* header = reinterpret_cast<uint32_t*>(data_ + (at & (map_.max_entries - 1)));
@@ -107,8 +114,9 @@ class StreamSource : public Source {
       position(consumer_).store(at, std::memory_order_release);
     }
     if (rows > 0) host_->submit(rows, lost_.since_last());
-    if (out_of_slabs) return;
+    if (out_of_slabs) return 0;
     for (auto& done : std::exchange(flushed_, {})) done();
+    return at - start;
   }
 
   Failure mismatch(uint32_t size) const {

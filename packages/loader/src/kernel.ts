@@ -1,16 +1,26 @@
 import type { KernelFeatures } from '@retina/sdk';
 import { native } from './native.ts';
+import type { Native } from './native.ts';
 
 type Probed = Omit<KernelFeatures, 'tracepointArguments' | 'enumNames' | 'symbol'>;
 
-/** What the running kernel and this process's rights offer, probed now. Needs no privileges. */
+const KEEP_TYPES_MS = 2000;
+let release: NodeJS.Timeout | undefined;
+
+/** The kernel's parsed types serve several questions in a row, but are not worth their memory for the life of a process. */
+function asking(): Native {
+  clearTimeout(release);
+  release = setTimeout(() => native().releaseTypes(), KEEP_TYPES_MS).unref();
+  return native();
+}
+
+/** What the running kernel and this process's rights offer, probed now (some 10 ms). Needs no privileges. */
 export function kernelFeatures(): KernelFeatures {
-  const addon = native();
   return {
-    ...(addon.features() as unknown as Probed),
-    tracepointArguments: (name) => addon.tracepointArguments(name),
+    ...(asking().features() as unknown as Probed),
+    tracepointArguments: (name) => asking().tracepointArguments(name),
     enumNames(name) {
-      const pairs = addon.enumNames(name);
+      const pairs = asking().enumNames(name);
       const names = new Map<number, string>();
       for (let i = 0; i < pairs.length; i += 2) names.set(pairs[i] as number, pairs[i + 1] as string);
       return names;

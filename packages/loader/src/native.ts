@@ -50,6 +50,8 @@ export interface Native {
   removeStaleFilters(): Promise<number>;
   features(): Record<string, unknown>;
   tracepointArguments(name: string): number;
+  /** Frees the kernel's types, kept by the questions before. */
+  releaseTypes(): void;
   /** value, name, value, name, … */
   enumNames(name: string): (number | string)[];
   /** Network records, see network.ts. */

@@ -86,3 +86,22 @@ describe('settings', () => {
     );
   });
 });
+
+describe('an addon that', () => {
+  const use = (path: string) => {
+    const script = 'try { loader.kernelFeatures(); } catch (e) { console.log(JSON.stringify([e.code, e.message])); }';
+    return child(script, { env: { RETINA_LOADER_PATH: path } });
+  };
+
+  test.each([
+    ['is not there', join(dir, 'nothing.node'), 'none of'],
+    ['is no addon', file('text.node', Buffer.from('text')), 'cannot be loaded: '],
+  ])('%s is reported with what to run', async (_, path, found) => {
+    const { stdout } = await use(path);
+    const [code, message] = JSON.parse(stdout) as [string, string];
+    expect(code).toBe('RETINA_NATIVE_MISSING');
+    expect(message).toContain(path);
+    expect(message).toContain(found);
+    expect(message).toContain('pnpm --filter @retina/loader native');
+  });
+});
