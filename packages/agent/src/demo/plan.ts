@@ -57,7 +57,7 @@ export function linkCommands(of: DemoPod): { readonly host: string; readonly ins
   ];
   const inside = [
     `link set lo up`,
-    `link set eth0 address ${of.mac}`,
+    `link set eth0 address ${of.mac} addrgenmode none`,
     `addr add ${of.ipv4}/24 dev eth0`,
     `addr add ${of.ipv6}/64 dev eth0 nodad`,
     `link set eth0 up`,
