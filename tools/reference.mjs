@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Writes docs/reference/ from what the built packages declare. `--check` compares instead, for `npm run check`.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './lib/paths.mjs';
 
@@ -26,6 +26,7 @@ const pages = {
 };
 
 let stale = 0;
+mkdirSync(OUT, { recursive: true });
 for (const [name, text] of Object.entries(pages)) {
   const file = join(OUT, name);
   const wanted = NOTE + text.trimEnd() + '\n';
