@@ -65,7 +65,7 @@ export class FlowLines implements Disposable {
     for (let at = 0; at < found.length; at += CHUNK) {
       const lines: object[] = [];
       for (const sequence of found.slice(at, at + CHUNK)) {
-        const record = history.rows(sequence).next().value;
+        const [record] = history.rows(sequence);
         if (record?.sequence === sequence) lines.push(flowJson(record.batch, record.row, this.names));
         else this.lost++; // new records took its place while the reader took its time
       }

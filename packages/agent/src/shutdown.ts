@@ -42,7 +42,7 @@ export class Shutdown {
       this.log.error('ended without having released everything in time', { deadlineMs: DEADLINE_MS });
       process.exit(1);
     }, DEADLINE_MS);
-    this.close()
+    void this.close()
       .then(() => code)
       .catch((error: unknown) => {
         this.log.error('releasing failed', {

@@ -77,7 +77,7 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
   program
     .command('completion')
     .description('a completion script: source <(retina completion bash)')
-    .addArgument(new Argument('<shell>', 'for which shell').choices(SHELLS as Shell[]))
+    .addArgument(new Argument('<shell>', 'for which shell').choices(SHELLS))
     .action(async (shell: Shell) => {
       const { completionScript } = await import('./completion.ts');
       process.stdout.write(completionScript(program, shell));

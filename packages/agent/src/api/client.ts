@@ -54,7 +54,7 @@ export class AgentClient {
       if (value === undefined || value === false) continue;
       for (const one of Array.isArray(value) ? value : [value]) parameters.append(key, String(one));
     }
-    const search = parameters.size ? `?${parameters}` : '';
+    const search = parameters.size ? `?${parameters.toString()}` : '';
     return new Promise((resolve, reject) => {
       const sent = request({ socketPath: this.socket, path: path + search, agent: false, ...(signal && { signal }) });
       sent.on('error', (error: NodeJS.ErrnoException) => reject(this.unreachable(error)));

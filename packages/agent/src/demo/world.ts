@@ -83,7 +83,7 @@ function startPod(role: string, netns: string, log: Logger): ChildProcess {
 
 async function endChildren(children: readonly ChildProcess[]): Promise<void> {
   const ended = children.map((child) => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return undefined;
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return Promise.resolve();
     return new Promise<void>((resolve) => {
       const kill = setTimeout(() => child.kill('SIGKILL'), 1000);
       child.once('exit', () => {
