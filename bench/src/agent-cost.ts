@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { flood, type NodeWorld, usage } from '@retina/testkit';
+import { flood, type FloodOptions, type NodeWorld, usage } from '@retina/testkit';
+import { type Source, sourceRoute } from './source.ts';
 import { startAgent } from './agent.ts';
 import type { Figure } from './figures.ts';
 
 const RATE = 500_000;
 const MIB = 1024 * 1024;
 
-/** CPU and memory of the agent at a fixed offered rate, and at rest. CPU is scaled to 500 000 packets per second where the machine sends less. */
-export async function agentCost(net: NodeWorld, quick: boolean): Promise<readonly Figure[]> {
+/**
+ * CPU and memory of the agent at a fixed offered rate, and at rest. Where the machine sends less than 500 000 packets per
+ * second, the native thread's time is scaled by packets and the rest by the flows that change within a second.
+ */
+export async function agentCost(net: NodeWorld, source: Source, quick: boolean): Promise<readonly Figure[]> {
   const seconds = quick ? 3 : 8;
   await using agent = await startAgent(net.node);
   await sleep(2000);
@@ -18,12 +22,12 @@ export async function agentCost(net: NodeWorld, quick: boolean): Promise<readonl
     [1000, 1],
     [100_000, 6],
   ] as const) {
-    const offered = await send(net, flows, 1, RATE); // flows are known before the clock starts
+    const offered = await send(source, flows, 1, RATE); // flows are known before the clock starts
     let packetsPerSecond = offered;
     const used = await cpu(agent.pid, async () => {
-      packetsPerSecond = await send(net, flows, seconds, RATE);
+      packetsPerSecond = await send(source, flows, seconds, RATE);
     });
-    const scaled = idle.share + (used.share - idle.share) * (RATE / packetsPerSecond);
+    const scaled = scale(used, flows, packetsPerSecond);
     const top = Object.entries(used.threads)
       .sort(([, a], [, b]) => b - a)
       .slice(0, 3)
@@ -39,12 +43,26 @@ export async function agentCost(net: NodeWorld, quick: boolean): Promise<readonl
   return figures;
 }
 
-async function send(net: NodeWorld, flows: number, seconds: number, rate: number): Promise<number> {
-  const [from, to] = [net.pod('a'), net.pod('b')];
-  const sent = await flood(from.namespace, {
-    device: 'eth0', source: from.ipv4, destination: to.ipv4, sourceMac: from.mac, destinationMac: to.mac, flows,
-    order: 'random', bypass: true, seconds, rate,
-  }); // prettier-ignore
+/** Flows that change within a second of packets of flows picked at random. */
+function changed(flows: number, packetsPerSecond: number): number {
+  return flows * (1 - Math.exp(-packetsPerSecond / flows));
+}
+
+function scale({ share, threads }: Share, flows: number, packetsPerSecond: number): number {
+  if (packetsPerSecond >= 0.98 * RATE) return share;
+  const native = Object.entries(threads).reduce(
+    (sum, [name, n]) => sum + (name.startsWith('retina-loader') ? n : 0),
+    0,
+  );
+  const byPackets = RATE / packetsPerSecond;
+  const byFlows = changed(flows, RATE) / changed(flows, packetsPerSecond);
+  return native * byPackets + (share - native) * byFlows;
+}
+
+async function send(from: Source, flows: number, seconds: number, rate: number): Promise<number> {
+  const route = sourceRoute('ipv4');
+  const options: FloodOptions = { ...route, flows, order: 'random', bypass: true, seconds, rate };
+  const sent = await flood(from.namespace, options);
   return sent.packets / sent.seconds;
 }
 

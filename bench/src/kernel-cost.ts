@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { flood, type FloodOptions, type NodeWorld, run } from '@retina/testkit';
 import { type Figure, lowerQuartile, median } from './figures.ts';
+import { type Source, sourceRoute } from './source.ts';
 import { Worker } from './worker-client.ts';
 
 const EMPTY = fileURLToPath(new URL('../dist/empty.bpf.o', import.meta.url));
@@ -21,7 +22,7 @@ export interface KernelCost {
  * under the same traffic: UDP datagrams of 64 bytes, flows in random order, one direction. Both programs stay loaded and
  * take turns on one link, burst by burst; of the bursts the lower quartile counts, since what disturbs only ever adds.
  */
-export async function kernelCost(net: NodeWorld, quick: boolean): Promise<KernelCost> {
+export async function kernelCost(net: NodeWorld, source: Source, quick: boolean): Promise<KernelCost> {
   const figures: Figure[] = [];
   const empties: number[] = [];
   await using worker = await Worker.start(net.node);
@@ -29,7 +30,7 @@ export async function kernelCost(net: NodeWorld, quick: boolean): Promise<Kernel
   for (const direction of ['ingress', 'egress'] as const) {
     for (const family of ['ipv4', 'ipv6'] as const) {
       for (const [i, flows] of FLOWS.entries()) {
-        const found = await turns(worker, net, direction, family, flows, quick ? 6 : 16);
+        const found = await turns(worker, net, source, direction, family, flows, quick ? 6 : 16);
         empties.push(found.empty);
         figures.push(figure(direction, family, flows, found.tap - found.empty, BUDGETS[family][i]!));
         if (direction === 'ingress' && family === 'ipv4' && flows > 1) figures.push(drainFigure(flows, found.drain));
@@ -77,36 +78,39 @@ interface Turns {
 async function turns(
   worker: Worker,
   net: NodeWorld,
+  source: Source,
   direction: Direction,
   family: Family,
   flows: number,
   bursts: number,
 ): Promise<Turns> {
-  const [from, to] = [net.pod('a'), net.pod('b')];
+  // Ingress: what the source sends ends behind the tap. Egress: from pod to pod, seen where it leaves for the second.
+  const [a, b] = [net.pod('a'), net.pod('b')];
+  const ingress = direction === 'ingress';
+  const from = ingress ? source.namespace : a.namespace;
+  const route = ingress
+    ? sourceRoute(family)
+    : { device: 'eth0', source: a[family], destination: b[family], sourceMac: a.mac, destinationMac: b.mac };
   const program = `packetparser_${direction}`;
   const traffic: FloodOptions = {
-    device: 'eth0',
-    source: from[family],
-    destination: to[family],
-    sourceMac: from.mac,
-    destinationMac: to.mac,
+    ...route,
     flows,
     order: 'random',
     bypass: true,
     packets: 40_000,
   };
-  const ifindex = await net.node.ifindex((direction === 'ingress' ? from : to).hostInterface);
+  const ifindex = await net.node.ifindex(ingress ? source.hostInterface : b.hostInterface);
   await worker.ask({ op: 'load', object: 'tap', file: PARSER, flows: true });
   await worker.ask({ op: 'load', object: 'empty', file: EMPTY, flows: false });
   await worker.ask({ op: 'attach', object: 'tap', program, ifindex, direction });
-  await flood(from.namespace, { ...traffic, seed: 5 });
+  await flood(from, { ...traffic, seed: 5 });
   const found: Record<keyof Turns, number[]> = { empty: [], tap: [], drain: [] };
   for (let burst = 0; burst < 2 * bursts; burst++) {
     const [object, name] = burst % 2 ? (['tap', program] as const) : (['empty', 'empty'] as const);
     await worker.ask({ op: 'swap', link: 'tap', object, program: name });
     const drained = (await worker.ask({ op: 'flowStats', object: 'tap' })).flows!;
     const before = (await worker.ask({ op: 'stats', object, program: name })).program!;
-    const sent = await flood(from.namespace, { ...traffic, seed: burst + 1 });
+    const sent = await flood(from, { ...traffic, seed: burst + 1 });
     const after = (await worker.ask({ op: 'stats', object, program: name })).program!;
     const runs = after.runs - before.runs;
     if (runs < sent.packets) throw new Error(`Expected ${sent.packets} runs of ${name} but the kernel counted ${runs}`);

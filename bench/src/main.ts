@@ -7,6 +7,7 @@ import { agentCost } from './agent-cost.ts';
 import { compare, vanished } from './compare.ts';
 import { type Figure, type Report, withinBudget } from './figures.ts';
 import { kernelCost } from './kernel-cost.ts';
+import { addSource } from './source.ts';
 import { scrape } from './scrape.ts';
 import { scriptMs } from './script-scale.ts';
 import { startUp } from './start-up.ts';
@@ -61,13 +62,14 @@ async function measure(name: string, work: () => Promise<readonly Figure[]>): Pr
   // What arrives is of no use to anybody: away with it before a socket is looked for and an ICMP error is sent.
   const sink = 'type filter hook prerouting priority -300;';
   await net.pod('b').namespace.nft(`table inet bench {\nchain sink {\n${sink}\nudp dport 9000-9999 drop\n}\n}\n`);
+  const source = await addSource(net);
   await measure('kernel', async () => {
-    const cost = await kernelCost(net, quick);
+    const cost = await kernelCost(net, source, quick);
     emptyNanos = cost.emptyNanos;
     return cost.figures;
   });
   await measure('throughput', () => throughput(net, quick));
-  await measure('agent', () => agentCost(net, quick));
+  await measure('agent', () => agentCost(net, source, quick));
   await measure('scrape', () => scrape(quick));
   await measure('start', () => startUp(net, quick));
 }
