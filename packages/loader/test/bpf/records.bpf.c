@@ -47,7 +47,7 @@ int run(struct __sk_buff *skb)
 			__builtin_memset(event->bytes, (__u8)number, 8);
 			RT_SUBMIT(events, event);
 		}
-		struct total_key key = {.key = number % keys};
+		struct total_key key = { .key = number % keys };
 		struct total_value *total = RT_ENTRY(totals, &key);
 		if (total) {
 			__sync_fetch_and_add(&total->count, 1);
