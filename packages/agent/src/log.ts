@@ -4,7 +4,7 @@ import type { Level, Logger as PinoLogger } from 'pino';
 const KEPT_NOTICES = 50;
 const RANK: Readonly<Record<string, number>> = { trace: 10, debug: 20, info: 30, warn: 40, error: 50, fatal: 60 };
 
-export interface Notice {
+interface Notice {
   readonly level: string;
   readonly text: string;
 }
