@@ -59,10 +59,14 @@ export class IdentityStage {
           this.askAgain(this.translations.pod(batch, row, false, destination));
         break;
       case Observation.TO_NETWORK:
-        if (this.isAway(destination)) this.uplink(batch, row, true, source);
+        if (this.isAway(destination) && this.uplink(batch, row, true, source)) {
+          return batch.setEndpoints(row, source, destination, 0);
+        }
         break;
       case Observation.FROM_NETWORK:
-        if (this.isAway(source)) this.uplink(batch, row, false, destination);
+        if (this.isAway(source) && this.uplink(batch, row, false, destination)) {
+          return batch.setEndpoints(row, source, destination, 0);
+        }
         break;
       default:
         // The interface of a kernel event may be one inside another namespace: its index means nothing here.
@@ -79,9 +83,10 @@ export class IdentityStage {
   private lookUpBehindHost(batch: FlowBatch, row: number): void {
     const out = batch.observation(row) === Observation.TO_NETWORK;
     const pod = this.translations.behindHost(batch, row, out);
-    if (pod === 0 || this.endpoints.byId(pod).id === 0) return;
-    const source = out ? pod : batch.sourceEndpoint(row);
-    this.keep(batch, row, source, out ? batch.destinationEndpoint(row) : pod, 0);
+    const known = pod !== 0 && this.endpoints.byId(pod).id !== 0;
+    const source = known && out ? pod : batch.sourceEndpoint(row);
+    const destination = known && !out ? pod : batch.destinationEndpoint(row);
+    this.keep(batch, row, source, destination, 0);
   }
 
   /** Whether packets to an endpoint leave this host. */
@@ -89,9 +94,11 @@ export class IdentityStage {
     return !this.endpoints.hasInterface(id) && !this.endpoints.isHost(id);
   }
 
-  private uplink(batch: FlowBatch, row: number, out: boolean, own: number): void {
-    if (this.endpoints.isHost(own)) this.uplinkRows.push(row);
-    else if (this.endpoints.hasInterface(own)) this.askAgain(this.translations.routed(batch, row, out));
+  /** Whether a record of the host's address has to wait for the rest of the batch. Until then nothing of it is remembered. */
+  private uplink(batch: FlowBatch, row: number, out: boolean, own: number): boolean {
+    if (this.endpoints.isHost(own)) return this.uplinkRows.push(row) > 0;
+    if (this.endpoints.hasInterface(own)) this.askAgain(this.translations.routed(batch, row, out));
+    return false;
   }
 
   /** The answer for an uplink's flow has changed: it is looked up at its next record. */

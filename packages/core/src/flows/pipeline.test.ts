@@ -84,7 +84,8 @@ describe('FlowPipeline', () => {
     const masqueraded = { ...out, sourceAddress: HOST, ...uplink(Observation.TO_NETWORK), flowId: 7 };
 
     it('knows a pod’s flow behind the host’s address, both ways, and whatever comes first in a batch', () => {
-      expect(ends(masqueraded, { ...out, flowId: 6 })).toEqual(['web-1', '']);
+      const again = { ...masqueraded, fresh: 0 };
+      expect(ends(masqueraded, { ...out, flowId: 6 }, again)).toEqual(['web-1', '']);
       expect(ends(masqueraded)).toEqual(['web-1', '']);
       expect(ends({ ...back, destinationAddress: HOST, ...uplink(Observation.FROM_NETWORK), flowId: 8 })).toEqual([
         '',

@@ -6,7 +6,7 @@ import { readIdentityFile } from './file.ts';
 import type { EndpointTable } from './table.ts';
 
 /** Above the local host (0): what a file says about an address is what counts. */
-export const FILE_PRECEDENCE = 10;
+const FILE_PRECEDENCE = 10;
 
 export interface FileIdentityOptions {
   readonly table: EndpointTable;

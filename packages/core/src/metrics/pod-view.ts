@@ -7,7 +7,7 @@ import { resized, SeriesTable } from './series-table.ts';
 
 /** `resolve` says: this record counts for no endpoint here, or there is no room for another label tuple. */
 export const NO_SAMPLE = -1;
-export const NO_ROOM = -2;
+const NO_ROOM = -2;
 
 const CELLS = 4; // source endpoint, destination endpoint, generation and reply, target + 2
 const NO_PORT = 65_536;
