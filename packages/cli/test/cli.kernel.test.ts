@@ -84,7 +84,7 @@ describe('retina, beside a running agent', () => {
     for (const flow of http) expect(Object.values(flow.l4.TCP)).toContain(80);
     expect(await lines('--port', '80', '--last', '3')).toHaveLength(3);
     expect(await lines('--ip', '203.0.113.0/24')).toEqual([]);
-    const dropped = await lines('--verdict', 'dropped');
+    const dropped = await lines('--verdict', 'dropped', '--pod', 'default/b', '--since', '5m');
     expect(dropped).toContainEqual(
       expect.objectContaining({ verdict: 'DROPPED', drop_reason_desc: 'IPTABLE_RULE_DROP' }),
     );
