@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
-import { FlowTop, PROTOCOLS, TOP_WINDOW_SECONDS, type Host, type TopEnd } from '@retina/core';
+import { PROTOCOLS, TOP_WINDOW_SECONDS, type Host, type TopEnd } from '@retina/core';
 import { RetinaError } from '@retina/sdk';
 import { FlowLines } from './flow-lines.ts';
-
 import type { ApiSource } from './api/server.ts';
 import type { AgentStatus, ConnectionRow, DropRow, Loss, Talker, TapReport, TopKind, TopReport } from './api/types.ts';
 import { Rates } from './rates.ts';
+import { TopOnDemand } from './top-on-demand.ts';
 
 const DEFAULT_ROWS = 20;
 const MAX_ROWS = 1000;
@@ -22,24 +22,22 @@ export interface ViewOptions {
 export class AgentView implements ApiSource, Disposable {
   private readonly options: ViewOptions;
   private readonly host: Host;
-  private readonly talk: FlowTop;
+  private readonly talk: TopOnDemand;
   private readonly lines: FlowLines;
   private readonly rates: Rates;
-  private readonly sink: Disposable;
   private readonly started = Date.now() - process.uptime() * 1000;
 
   constructor(options: ViewOptions) {
     this.options = options;
     const { host } = options;
     this.host = host;
-    this.talk = new FlowTop(host.endpoints);
-    this.sink = host.flows.addSink('top', (batch, source) => this.talk.observe(batch, source));
+    this.talk = new TopOnDemand(host);
     this.lines = new FlowLines(host);
     this.rates = new Rates(host.metrics);
   }
 
   [Symbol.dispose](): void {
-    this.sink[Symbol.dispose]();
+    this.talk[Symbol.dispose]();
     this.lines[Symbol.dispose]();
     this.rates[Symbol.dispose]();
   }
@@ -85,17 +83,18 @@ export class AgentView implements ApiSource, Disposable {
     const limit = rows(query);
     switch (kind) {
       case 'talkers':
-        return { kind, windowSeconds: this.talk.windowSeconds, rows: this.talkers(limit) };
+        return { kind, windowSeconds: this.talk.get().windowSeconds, rows: this.talkers(limit) };
       case 'drops':
         return { kind, windowSeconds: TOP_WINDOW_SECONDS, rows: this.drops(limit) };
       case 'connections':
-        return { kind, windowSeconds: this.talk.windowSeconds, rows: this.connections(limit) };
+        return { kind, windowSeconds: this.talk.get().windowSeconds, rows: this.connections(limit) };
     }
   }
 
   talkers(limit: number): Talker[] {
-    const seconds = this.talk.windowSeconds;
-    return this.talk.talkers(limit).map(({ source, destination, bytes, packets }) => ({
+    const top = this.talk.get();
+    const seconds = top.windowSeconds;
+    return top.talkers(limit).map(({ source, destination, bytes, packets }) => ({
       source: this.name(source),
       destination: this.name(destination),
       bytesPerSecond: bytes / seconds,
@@ -111,13 +110,16 @@ export class AgentView implements ApiSource, Disposable {
 
   private connections(limit: number): ConnectionRow[] {
     const now = Date.now();
-    return this.talk.connections(limit).map(({ source, destination, protocol, firstSeen, ...rest }) => ({
-      ...rest,
-      protocol: PROTOCOLS[protocol] ?? String(protocol),
-      source: this.name(source),
-      destination: this.name(destination),
-      ageSeconds: Math.max(0, (now - firstSeen) / 1000),
-    }));
+    return this.talk
+      .get()
+      .connections(limit)
+      .map(({ source, destination, protocol, firstSeen, ...rest }) => ({
+        ...rest,
+        protocol: PROTOCOLS[protocol] ?? String(protocol),
+        source: this.name(source),
+        destination: this.name(destination),
+        ageSeconds: Math.max(0, (now - firstSeen) / 1000),
+      }));
   }
 
   private name({ endpoint, address }: TopEnd): string {

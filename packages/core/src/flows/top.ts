@@ -77,6 +77,7 @@ export class FlowTop {
 
   /** Seconds the talkers' sums cover. */
   get windowSeconds(): number {
+    this.roll();
     return Math.max(1, Math.min(TOP_WINDOW_SECONDS, this.second - this.since));
   }
 
