@@ -25,16 +25,33 @@ RT_CONFIG(__u64, rt_hash_seed, "Random number: nobody outside can tell which flo
 
 #define RT_INDEX_SLOTS 4096
 
-/* A slot's position says where the record begins, unambiguous for 2^32 units; its tag spares the look at most wrong ones. */
+/*
+ * A slot's position says where the record begins, unambiguous for 2^32 units; its tag spares the look at most wrong ones.
+ * In front stand this CPU's constants, so that the fast path has them at hand: `mask` is 0 until the slow path has set
+ * them, and stays 0 where every packet has to go there (no region for this CPU, or sampling).
+ */
 struct rt_flow_index {
+	__u64 seed;
+	__u32 mask; /* of positions in the region */
+	__u32 base; /* first unit of the region */
 	__u32 position[RT_INDEX_SLOTS];
 	__u8 tag[RT_INDEX_SLOTS];
 };
 
-/* A unit of the ring as words: two of key, two of counts; or, in a wide record's second unit, the addresses. */
+/*
+ * A unit of the ring: struct rt_counts in pieces, which change without masks and shifts; or, in a wide record's second
+ * unit, the addresses as four words.
+ */
 struct rt_unit {
 	__u64 key[2];
-	__u64 packets_word;
+	union {
+		__u64 packets_word;
+		struct {
+			__u32 packets;
+			__u16 last;
+			__u16 flags;
+		};
+	};
 	__u64 bytes_word;
 };
 
@@ -93,12 +110,11 @@ struct rt_flow_addition {
 struct rt_flow_words {
 	__u64 key[2];
 	__u64 address[4]; /* of a wide record only */
-	__u64 flags;      /* already shifted */
+	__u16 flags;
 };
 
 /* What the rare paths are given: the stack is too small for it. */
 struct rt_flow_scratch {
-	struct rt_packet packet;
 	struct rt_flow_words words;
 	struct rt_flow_addition addition;
 };
@@ -164,27 +180,27 @@ static __noinline int rt_flow_spill(const struct rt_flow_addition *addition)
 }
 
 /* Wakes the reader as a region passes half: a record of two units can jump over one position, never over both. */
-RT_INLINE void rt_flow_wake(__u32 used, __u32 cpu)
+RT_INLINE void rt_flow_wake(__u32 used, __u32 mask, __u32 cpu)
 {
-	if (RT_UNLIKELY((used | 1) == rt_ring_units / 2 - 1))
+	if (RT_UNLIKELY((used | 1) == mask >> 1))
 		bpf_ringbuf_output(&rt_wake, &cpu, sizeof(cpu), BPF_RB_FORCE_WAKEUP);
 }
 
-/* Multilinear: the products are independent of each other, so that the CPU works on all of them at once. Its upper bits count. */
-RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide)
+/*
+ * Multilinear: the products are independent of each other, so that the CPU works on all of them at once. Its upper bits
+ * count. The factors are odd, and short enough to stand in the instruction.
+ */
+RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide, __u64 seed)
 {
-	__u64 hash = (words->key[0] ^ rt_hash_seed) * 0x9e3779b97f4a7c15ull +
-		     (words->key[1] ^ words->flags) * 0xff51afd7ed558ccdull;
+	__u64 hash = (words->key[0] ^ seed) * -0x61c88647ll + (words->key[1] ^ ((__u64)words->flags << 32)) * 0x7feb352dll;
 	if (wide)
-		hash += words->address[0] * 0xbf58476d1ce4e5b9ull + words->address[1] * 0x94d049bb133111ebull +
-			words->address[2] * 0xd6e8feb86659fd93ull + words->address[3] * 0xc2b2ae3d27d4eb4full;
+		hash += words->address[0] * 0x68e31da5ll + words->address[1] * -0x52a5c613ll +
+			words->address[2] * 0x2c1b3c6dll + words->address[3] * -0x68aa9d7bll;
 	return hash;
 }
 
 /* A count about to overflow into its neighbours makes a new record: a reader may be gone for long. */
-#define RT_COUNT_FULL 0x80000000ull
-#define RT_COUNT_FLAGS_MASK (0x1ffull << RT_COUNT_FLAGS_SHIFT)
-#define RT_COUNT_LAST_MASK (0xffffull << RT_COUNT_LAST_SHIFT)
+#define RT_COUNT_FULL 0x80000000u
 
 /* This CPU's part of the ring. */
 struct rt_flow_here {
@@ -201,85 +217,89 @@ RT_INLINE struct rt_flow_here rt_flow_prepare(void)
 		.cpu = cpu,
 		.line = rt_at(&rt_ring_head, cpu),
 		.index = rt_at(&rt_index, 0),
-		.stamp = bpf_jiffies64() & 0xffff,
+		.stamp = bpf_jiffies64(),
 	};
 }
 
-/* Adds to the ring. False: no room, or no region for this CPU. */
-RT_INLINE bool rt_flow_ring(const struct rt_flow_here *here, const struct rt_flow_words *words, const bool wide,
-			    __u32 packets, __u32 bytes)
+/* Where the units of this CPU's region lie. */
+struct rt_flow_region {
+	__u32 mask;
+	__u32 base;
+	__u64 seed;
+};
+
+RT_INLINE struct rt_unit *rt_flow_unit(const struct rt_flow_region *region, __u32 position)
 {
-	const __u32 units = rt_ring_units;
+	return rt_at(&rt_ring, region->base + (position & region->mask));
+}
+
+/* Adds to the ring. False: no room. */
+RT_INLINE bool rt_flow_ring(const struct rt_flow_here *here, const struct rt_flow_region *region,
+			    const struct rt_flow_words *words, const bool wide, __u32 packets, __u32 bytes)
+{
 	struct rt_ring_head *line = here->line;
 	struct rt_flow_index *index = here->index;
-	__u32 cpu = here->cpu;
-	__u64 stamp = here->stamp;
-	__u64 hash = rt_flow_hash(words, wide);
-	struct rt_unit *addresses = NULL;
+	__u64 hash = rt_flow_hash(words, wide, region->seed);
+	__u32 slot = hash >> 52, head = line->head, seal, position, used;
+	__u8 tag = hash >> 44;
+	struct rt_unit *addresses;
 	struct rt_unit *unit;
-	__u32 head, position, base, slot, used;
-	__u8 tag;
-
-	if (RT_UNLIKELY(!line || !index || cpu >= rt_ring_cpus))
-		return false;
-	base = cpu * units;
-	slot = hash >> 52;
-	tag = hash >> 44;
-	head = line->head;
 
 	if (index->tag[slot] != tag)
 		goto append;
 	position = index->position[slot];
-	if (head - position - 1 >= head - RT_READ_ONCE(line->seal))
+	seal = RT_READ_ONCE(line->seal);
+	if (position - seal >= head - seal)
 		goto append;
-	unit = rt_at(&rt_ring, base + (position & (units - 1)));
-	if (!unit || unit->key[0] != words->key[0] || unit->key[1] != words->key[1] ||
-	    ((unit->packets_word ^ words->flags) & (RT_COUNT_FLAGS_MASK | RT_COUNT_FULL)))
+	unit = rt_flow_unit(region, position);
+	if (!unit || unit->key[0] != words->key[0] || unit->key[1] != words->key[1] || unit->flags != words->flags ||
+	    unit->packets >= RT_COUNT_FULL)
 		goto append;
 	if (wide) {
-		addresses = rt_at(&rt_ring, base + ((position + 1) & (units - 1)));
+		addresses = rt_flow_unit(region, position + 1);
 		if (!addresses || addresses->key[0] != words->address[0] || addresses->key[1] != words->address[1] ||
 		    addresses->packets_word != words->address[2] || addresses->bytes_word != words->address[3])
 			goto append;
 	}
-	unit->packets_word = ((unit->packets_word + packets) & ~RT_COUNT_LAST_MASK) | (stamp << RT_COUNT_LAST_SHIFT);
+	unit->packets += packets;
+	unit->last = here->stamp;
 	unit->bytes_word += bytes;
 	return true;
 
 append:
 	used = head - RT_READ_ONCE(line->tail);
 	if (wide) {
-		if (RT_UNLIKELY(used + 2 >= units)) /* one unit may be padding */
+		if (RT_UNLIKELY(used + 2 > region->mask)) /* one unit may be padding */
 			return false;
-		if (RT_UNLIKELY((head & (units - 1)) == units - 1)) {
-			unit = rt_at(&rt_ring, base + (head & (units - 1)));
+		if (RT_UNLIKELY((head & region->mask) == region->mask)) {
+			unit = rt_flow_unit(region, head);
 			if (!unit)
 				return false;
 			unit->key[1] = 0; /* meta == 0: padding */
 			head++;
-			rt_flow_wake(++used, cpu);
+			rt_flow_wake(++used, region->mask, here->cpu);
 		}
-		addresses = rt_at(&rt_ring, base + ((head + 1) & (units - 1)));
+		addresses = rt_flow_unit(region, head + 1);
 		if (!addresses)
 			return false;
 		addresses->key[0] = words->address[0];
 		addresses->key[1] = words->address[1];
 		addresses->packets_word = words->address[2];
 		addresses->bytes_word = words->address[3];
-	} else if (RT_UNLIKELY(used >= units)) {
+	} else if (RT_UNLIKELY(used > region->mask)) {
 		return false;
 	}
-	unit = rt_at(&rt_ring, base + (head & (units - 1)));
+	unit = rt_flow_unit(region, head);
 	if (!unit)
 		return false;
 	unit->key[0] = words->key[0];
 	unit->key[1] = words->key[1];
-	unit->packets_word = words->flags | (stamp << RT_COUNT_LAST_SHIFT) | packets;
-	unit->bytes_word = (stamp << RT_COUNT_FIRST_SHIFT) | bytes;
+	unit->packets_word = ((__u64)words->flags << RT_COUNT_FLAGS_SHIFT) | ((__u64)(__u16)here->stamp << RT_COUNT_LAST_SHIFT) | packets;
+	unit->bytes_word = (here->stamp << RT_COUNT_FIRST_SHIFT) | bytes;
 	index->tag[slot] = tag;
 	index->position[slot] = head;
 	RT_WRITE_ONCE(line->head, head + (wide ? 2 : 1));
-	rt_flow_wake(used, cpu);
+	rt_flow_wake(used, region->mask, here->cpu);
 	return true;
 }
 
@@ -299,17 +319,17 @@ RT_INLINE bool rt_flow_is_narrow(const struct rt_packet *packet)
 	return packet->family == 4 && packet->ports && packet->ifindex <= RT_META_IFINDEX_MASK;
 }
 
-RT_INLINE bool rt_flow_narrow(const struct rt_flow_here *here, struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
+RT_INLINE bool rt_flow_narrow(const struct rt_flow_here *here, const struct rt_flow_region *region, struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
 			      __u32 packets, __u32 bytes)
 {
 	words->key[0] = packet->saddr.word[3] | ((__u64)packet->daddr.word[3] << 32);
 	words->key[1] = packet->sport | ((__u32)packet->dport << 16) |
 			((__u64)(rt_flow_meta(packet, egress) | packet->ifindex) << 32);
-	words->flags = (__u64)flags << RT_COUNT_FLAGS_SHIFT;
-	return rt_flow_ring(here, words, false, packets, bytes);
+	words->flags = flags;
+	return rt_flow_ring(here, region, words, false, packets, bytes);
 }
 
-RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
+RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, const struct rt_flow_region *region, struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
 			    __u32 packets, __u32 bytes)
 {
 	words->key[0] = packet->ifindex | ((__u64)packet->sport << 32) | ((__u64)packet->dport << 48);
@@ -318,24 +338,42 @@ RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, struct rt_flow_word
 	words->address[1] = packet->saddr.pair[1];
 	words->address[2] = packet->daddr.pair[0];
 	words->address[3] = packet->daddr.pair[1];
-	words->flags = (__u64)flags << RT_COUNT_FLAGS_SHIFT;
-	return rt_flow_ring(here, words, true, packets, bytes);
+	words->flags = flags;
+	return rt_flow_ring(here, region, words, true, packets, bytes);
 }
 
-/* One record of the packet in the scratch: of any kind, in the ring or beyond it. */
+/* Fills in what the fast path reads, once this CPU's first packet has come by here. */
+RT_INLINE void rt_flow_settle(struct rt_flow_index *index, const struct rt_flow_region *region)
+{
+	if (rt_sampling > 1 || index->mask)
+		return;
+	index->seed = region->seed;
+	index->base = region->base;
+	index->mask = region->mask;
+}
+
+/* One record of the packet in rt_tap_scratch: of any kind, in the ring or beyond it. */
 static __noinline int rt_flow_record(__u32 egress, __u32 flags, __u32 packets, __u32 bytes)
 {
 	struct rt_flow_scratch *scratch = rt_at(&rt_flow_scratch, 0);
+	const struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
 	const struct rt_flow_here here = rt_flow_prepare();
+	const struct rt_flow_region region = {
+		.mask = rt_ring_units - 1,
+		.base = here.cpu * rt_ring_units,
+		.seed = rt_hash_seed,
+	};
 	struct rt_flow_addition *addition;
-	struct rt_packet *packet;
 
-	if (!scratch)
+	if (!scratch || !packet)
 		return 0;
-	packet = &scratch->packet;
-	if (rt_flow_is_narrow(packet) ? rt_flow_narrow(&here, &scratch->words, packet, egress, flags, packets, bytes) :
-					rt_flow_wide(&here, &scratch->words, packet, egress, flags, packets, bytes))
-		return 0;
+	if (here.line && here.index && here.cpu < rt_ring_cpus) {
+		rt_flow_settle(here.index, &region);
+		if (rt_flow_is_narrow(packet) ?
+			    rt_flow_narrow(&here, &region, &scratch->words, packet, egress, flags, packets, bytes) :
+			    rt_flow_wide(&here, &region, &scratch->words, packet, egress, flags, packets, bytes))
+			return 0;
+	}
 	addition = &scratch->addition;
 	__builtin_memcpy(addition->key.saddr, packet->saddr.bytes, 16);
 	__builtin_memcpy(addition->key.daddr, packet->daddr.bytes, 16);
@@ -347,7 +385,7 @@ static __noinline int rt_flow_record(__u32 egress, __u32 flags, __u32 packets, _
 	addition->key.protocol = packet->protocol;
 	addition->key.egress = egress;
 	addition->packets = packets;
-	addition->stamp = bpf_jiffies64() & 0xffff;
+	addition->stamp = here.stamp & 0xffff;
 	addition->bytes = bytes;
 	return rt_flow_spill(addition);
 }
@@ -355,17 +393,33 @@ static __noinline int rt_flow_record(__u32 egress, __u32 flags, __u32 packets, _
 /* Of a GSO packet with one of these flags, one segment on the wire carries them (the last, or with CWR the first). */
 #define RT_TCP_ONE_SEGMENT (RT_TCP_FIN | RT_TCP_PSH | RT_TCP_CWR)
 
-/* Whatever the fast path cannot do: other kinds of record, a second record, no room. */
-RT_INLINE void rt_flow_add_slowly(const struct rt_packet *packet, __u32 egress)
+/*
+ * Whatever the fast path cannot do: other kinds of record, a second record, no room, sampling. Takes the packet from
+ * rt_tap_scratch; one that the fast paths parsed is parsed again, so that those need not keep what only this needs.
+ */
+static __noinline int rt_flow_add_slowly(struct __sk_buff *skb, __u32 egress, __u32 again)
 {
-	struct rt_flow_scratch *scratch = rt_at(&rt_flow_scratch, 0);
-	__u32 packets = packet->segments;
-	__u32 bytes = packet->wire_bytes;
-	__u32 flags = packet->flags;
+	const struct rt_packet *packet;
+	__u32 packets, bytes, flags;
 
-	if (!scratch)
-		return;
-	rt_packet_copy(&scratch->packet, packet);
+	if (again)
+		rt_parse_any(skb, egress);
+	packet = rt_at(&rt_tap_scratch, 0);
+	if (!packet)
+		return 0;
+	packets = packet->segments;
+	bytes = packet->wire_bytes;
+	flags = packet->flags;
+	if (packet->status != RT_PARSE_OK) {
+		_Static_assert(RT_PARSE_HEADER_CHAIN - RT_PARSE_NOT_IP == (int)RT_TOTAL_HEADER_CHAIN - (int)RT_TOTAL_NOT_IP,
+			       "totals in the order of the parser's reasons");
+		rt_flow_count_total(packet->status - RT_PARSE_NOT_IP + RT_TOTAL_NOT_IP, packets, bytes);
+		return 0;
+	}
+	if (rt_sampling > 1 && bpf_get_prandom_u32() % rt_sampling) {
+		rt_flow_count_total(RT_TOTAL_SAMPLED_OUT, packets, bytes);
+		return 0;
+	}
 	if (packets > 1 && (flags & RT_TCP_ONE_SEGMENT)) {
 		__u32 others = (packets - 1) * (packet->gso_size + (__u32)packet->payload);
 		__u32 last = bytes > others ? bytes - others : packet->payload;
@@ -374,36 +428,36 @@ RT_INLINE void rt_flow_add_slowly(const struct rt_packet *packet, __u32 egress)
 		bytes -= last;
 		flags &= ~RT_TCP_ONE_SEGMENT;
 	}
-	rt_flow_record(egress, flags, packets, bytes);
+	return rt_flow_record(egress, flags, packets, bytes);
+}
+
+/* The part of the handler that nearly every packet takes. False: the packet is not counted yet. */
+RT_INLINE bool rt_flow_add_quickly(const struct rt_packet *packet, const __u32 egress, const struct rt_flow_here *here)
+{
+	struct rt_flow_region region;
+	struct rt_flow_words words;
+
+	if (RT_UNLIKELY(!here->line || !here->index))
+		return false;
+	region.mask = here->index->mask;
+	region.base = here->index->base;
+	region.seed = here->index->seed;
+	if (RT_UNLIKELY(!region.mask))
+		return false;
+	if (packet->family == 6)
+		return rt_flow_wide(here, &region, &words, packet, egress, packet->flags, 1, packet->wire_bytes);
+	if (RT_UNLIKELY(packet->ifindex > RT_META_IFINDEX_MASK))
+		return false;
+	return rt_flow_narrow(here, &region, &words, packet, egress, packet->flags, 1, packet->wire_bytes);
 }
 
 /* A tap handler: adds the packet to its flow, or to the total that says why it has none. */
 RT_INLINE void rt_flow_add(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress,
 			   const struct rt_flow_here *here)
 {
-	struct rt_flow_words words;
-
-	if (packet->status != RT_PARSE_OK) {
-		_Static_assert(RT_PARSE_HEADER_CHAIN - RT_PARSE_NOT_IP == (int)RT_TOTAL_HEADER_CHAIN - (int)RT_TOTAL_NOT_IP,
-			       "totals in the order of the parser's reasons");
-		rt_flow_count_total(packet->status - RT_PARSE_NOT_IP + RT_TOTAL_NOT_IP, packet->segments, packet->wire_bytes);
+	if (packet->quick && RT_LIKELY(rt_flow_add_quickly(packet, egress, here)))
 		return;
-	}
-	if (rt_sampling > 1 && bpf_get_prandom_u32() % rt_sampling) {
-		rt_flow_count_total(RT_TOTAL_SAMPLED_OUT, packet->segments, packet->wire_bytes);
-		return;
-	}
-	/* the fast paths' packets stand for one each, and have ports: what is left of this for them is one call */
-	if (packet->segments > 1 || !(packet->ports || packet->family == 6))
-		return rt_flow_add_slowly(packet, egress);
-	if (packet->family == 6) {
-		if (RT_LIKELY(rt_flow_wide(here, &words, packet, egress, packet->flags, 1, packet->wire_bytes)))
-			return;
-	} else if (RT_LIKELY(packet->ifindex <= RT_META_IFINDEX_MASK)) {
-		if (RT_LIKELY(rt_flow_narrow(here, &words, packet, egress, packet->flags, 1, packet->wire_bytes)))
-			return;
-	}
-	rt_flow_add_slowly(packet, egress);
+	rt_flow_add_slowly(skb, egress, packet->quick);
 }
 
 /* Run once by the loader: a pair of clock readings that turns jiffies stamps into time, and the sampling rate. */

@@ -54,7 +54,8 @@ struct rt_packet {
 	__u8 vlans;    /* tags in the payload; one the device took off is not seen here */
 	__u8 ports;    /* 1: TCP or UDP, and sport and dport are known */
 	__u8 next;     /* slot of the chain behind the program that runs */
-	__u8 spare[27];
+	__u8 quick;    /* 1: came by one of the parser's fast paths; not split, not fragmented, TCP or UDP */
+	__u8 spare[26];
 };
 
 _Static_assert(sizeof(struct rt_packet) == 96, "objects built apart share struct rt_packet");
@@ -83,6 +84,7 @@ RT_INLINE void rt_packet_copy(struct rt_packet *to, const struct rt_packet *from
 	to->fragment = from->fragment;
 	to->vlans = from->vlans;
 	to->ports = from->ports;
+	to->quick = from->quick;
 }
 
 #endif

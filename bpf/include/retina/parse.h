@@ -70,6 +70,7 @@ RT_INLINE void rt_parse_single(struct __sk_buff *skb, struct rt_packet *packet, 
 	packet->fragment = RT_FRAGMENT_NONE;
 	packet->vlans = 0;
 	packet->ports = 1;
+	packet->quick = 1;
 	packet->network = RT_ETH_LENGTH;
 	packet->payload = headers;
 	packet->segments = 1;
