@@ -1,9 +1,12 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Health, type MetricReader, RetinaError } from '@retina/sdk';
 import { portHolder } from './port-holder.ts';
 import { type Encoding, type Rendering, Renderings } from './rendering.ts';
+
+// `import` from node:http would read all its exports, among them those that load an HTTP client of 11 MB.
+const { createServer } = process.getBuiltinModule('node:http');
 
 export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 

@@ -1,9 +1,12 @@
 import { existsSync } from 'node:fs';
-import { request, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { RetinaError, type ErrorCode } from '@retina/sdk';
 import { socketCandidates } from './socket.ts';
 import type { AgentStatus, ApiError, FlowLine, TopKind, TopReport, TapReport } from './types.ts';
+
+// `import` from node:http would read all its exports, among them those that load an HTTP client of 11 MB.
+const { request } = process.getBuiltinModule('node:http');
 
 export type Query = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 

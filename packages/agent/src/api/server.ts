@@ -1,9 +1,12 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { RetinaError, type Logger } from '@retina/sdk';
 import { followLines, type LineSource } from './lines.ts';
 import { listenOnSocket } from './socket.ts';
 import { TOP_KINDS, type AgentStatus, type ApiError, type TapReport, type TopKind, type TopReport } from './types.ts';
+
+// `import` from node:http would read all its exports, among them those that load an HTTP client of 11 MB.
+const { createServer } = process.getBuiltinModule('node:http');
 
 const MAX_CONNECTIONS = 64;
 
