@@ -3,6 +3,8 @@
 #ifndef RETINA_PARSE_ANY_H
 #define RETINA_PARSE_ANY_H
 
+#include "parse_tunnel.h"
+
 struct rt_ipv4_header {
 	__u8 version_ihl;
 	__u8 tos;
@@ -262,6 +264,8 @@ RT_INLINE void rt_parse_gso(struct __sk_buff *skb, struct rt_packet *packet, __u
 	packet->payload = headers;
 	if (!size)
 		return;
+	if (packet->protocol != RT_IPPROTO_TCP)
+		packet->payload = headers = rt_tunnel_headers(skb, headers, packet->protocol, bpf_ntohs(packet->dport));
 	/* a guest's or tun's packet comes without the number */
 	if (!segments && packet->length > headers)
 		segments = (packet->length - headers + size - 1) / size;
