@@ -10,6 +10,8 @@
 #include <atomic>
 #include <cerrno>
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <sstream>
 #include <vector>
 
@@ -20,6 +22,13 @@
 namespace retina {
 
 static const std::string kMark = "retina:";
+/** Stands before the program's name when the filter's maker made the qdisc, too. */
+constexpr char kMadeQdisc = '+';
+
+/** One change at a time, so that nobody attaches to a qdisc that is being removed. */
+static std::mutex changing;
+/** Interfaces whose qdisc this process made. Never destroyed: a pool thread may attach while the process exits. */
+static std::set<uint32_t>& made_qdisc = *new std::set<uint32_t>;
 
 /** Start time of a process in ticks since boot; empty if there is none of that id. Tells a process from a later one
  * with its id. */
@@ -36,13 +45,19 @@ static std::string start_time(const std::string& pid) {
   return field;
 }
 
-/** retina:PID:START:PROGRAM */
-static std::string filter_name(const std::string& program) {
+/** retina:PID:START:PROGRAM, or retina:PID:START:+PROGRAM */
+static std::string filter_name(uint32_t ifindex, const std::string& program) {
   static const std::string self = [] {
     const std::string pid = std::to_string(getpid());
     return kMark + pid + ":" + start_time(pid) + ":";
   }();
-  return self + program;
+  return made_qdisc.contains(ifindex) ? self + kMadeQdisc + program : self + program;
+}
+
+static bool maker_made_qdisc(const std::string& name) {
+  size_t at = kMark.size();
+  for (int i = 0; i < 2 && at != std::string::npos; i++) at = name.find(':', at + 1);
+  return at != std::string::npos && at + 1 < name.size() && name[at + 1] == kMadeQdisc;
 }
 
 static bool maker_lives(const std::string& name) {
@@ -73,21 +88,68 @@ static int put_filter(NetlinkSocket& socket, uint16_t flags, const TcFilter& fil
   auto message = filter_message(RTM_NEWTFILTER, flags, filter);
   const size_t options = message.begin_nest(TCA_OPTIONS);
   message.attribute_u32(TCA_BPF_FD, static_cast<uint32_t>(program_fd));
-  message.attribute_text(TCA_BPF_NAME, filter_name(program));
+  message.attribute_text(TCA_BPF_NAME, filter_name(filter.ifindex, program));
   message.attribute_u32(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT);
   message.end_nest(options);
   return socket.request(message);
 }
 
-static int make_qdisc(NetlinkSocket& socket, uint32_t ifindex) {
-  NetlinkMessage message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+static NetlinkMessage qdisc_message(uint16_t type, uint16_t flags, uint32_t ifindex) {
+  NetlinkMessage message(type, flags);
   auto& header = message.header<tcmsg>();
   header.tcm_family = AF_UNSPEC;
   header.tcm_ifindex = static_cast<int>(ifindex);
-  header.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+  header.tcm_handle = type == RTM_NEWQDISC ? TC_H_MAKE(TC_H_CLSACT, 0) : 0;
   header.tcm_parent = TC_H_CLSACT;
+  return message;
+}
+
+static int make_qdisc(NetlinkSocket& socket, uint32_t ifindex) {
+  auto message = qdisc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, ifindex);
   message.attribute_text(TCA_KIND, "clsact");
   return socket.request(message);
+}
+
+/** Kind of the qdisc that holds the hooks of an interface, "clsact" or "ingress"; empty if there is none. */
+static std::string qdisc_kind(NetlinkSocket& socket, uint32_t ifindex) {
+  auto message = qdisc_message(RTM_GETQDISC, NLM_F_ECHO, ifindex);  // before 6.3 only an echo is answered
+  std::string kind;
+  socket.request(message, [&](const nlmsghdr& reply) {
+    if (reply.nlmsg_type != RTM_NEWQDISC) return;
+    each_attribute(static_cast<const uint8_t*>(NLMSG_DATA(&reply)) + NLMSG_ALIGN(sizeof(tcmsg)),
+                   reply.nlmsg_len - NLMSG_LENGTH(sizeof(tcmsg)), [&](const rtattr& attribute) {
+                     if (attribute.rta_type == TCA_KIND) kind = attribute_text(attribute);
+                   });
+  });
+  return kind;
+}
+
+/** Calls `each` for every filter on a hook. Returns 0 or a positive errno. */
+static int each_filter(NetlinkSocket& socket, uint32_t ifindex, bool egress,
+                       const std::function<void(const nlmsghdr&)>& each) {
+  NetlinkMessage filters(RTM_GETTFILTER, 0);
+  auto& header = filters.header<tcmsg>();
+  header.tcm_family = AF_UNSPEC;
+  header.tcm_ifindex = static_cast<int>(ifindex);
+  header.tcm_parent = parent_of(egress);
+  return socket.dump(filters, [&](const nlmsghdr& reply) {
+    if (reply.nlmsg_type == RTM_NEWTFILTER) each(reply);
+  });
+}
+
+/**
+ * Removes the clsact qdisc unless a filter is left on it. The kernel has no way to do both at once: somebody who found
+ * the qdisc and has not yet put the first filter on it would have to make it anew.
+ */
+static void remove_unused_qdisc(NetlinkSocket& socket, uint32_t ifindex) {
+  size_t filters = 0;
+  for (const bool egress : {false, true}) {
+    if (each_filter(socket, ifindex, egress, [&](const nlmsghdr&) { filters++; }) != 0) return;
+  }
+  if (filters > 0) return;
+  auto message = qdisc_message(RTM_DELQDISC, 0, ifindex);
+  message.attribute_text(TCA_KIND, "clsact");  // refused if it is another kind by now
+  socket.request(message);
 }
 
 static Failure attach_failure(const char* what, const TcFilter& filter, int error) {
@@ -107,11 +169,25 @@ static Failure attach_failure(const char* what, const TcFilter& filter, int erro
 
 TcFilter tc_attach(uint32_t ifindex, bool egress, int program_fd, const std::string& program) {
   static std::atomic<uint32_t> counter{0};
+  const std::lock_guard lock(changing);
   NetlinkSocket socket;
   TcFilter filter{ifindex, egress, 0, kTcPriority};
-  // EEXIST: a clsact is there, or an ingress qdisc, which serves the ingress hook as well.
-  if (const int error = make_qdisc(socket, ifindex); error && error != EEXIST)
-    throw attach_failure("making the clsact qdisc", filter, error);
+  const int made = make_qdisc(socket, ifindex);
+  if (made == 0) made_qdisc.insert(ifindex);
+  if (made && made != EEXIST) throw attach_failure("making the clsact qdisc", filter, made);
+  // An ingress qdisc has the same handle and serves the ingress hook as well; a filter for its egress hook would,
+  // without an error, see the packets of the ingress hook.
+  if (made == EEXIST && egress) {
+    const std::string kind = qdisc_kind(socket, ifindex);
+    if (kind != "clsact") {
+      throw Failure("RETINA_ATTACH_FAILED",
+                    "the egress hook of interface " + std::to_string(ifindex) + " cannot be attached to",
+                    {.found = "a qdisc of the kind '" + kind + "', which has no egress hook",
+                     .needed = "a clsact qdisc, or none, so that one can be made",
+                     .next = "have its owner use clsact: tc qdisc show dev NAME",
+                     .retryable = true});
+    }
+  }
   int error = EEXIST;
   for (int attempt = 0; attempt < 65536 && error == EEXIST; attempt++) {
     filter.handle = kTcHandlePrefix | (++counter & 0xffff);
@@ -121,11 +197,18 @@ TcFilter tc_attach(uint32_t ifindex, bool egress, int program_fd, const std::str
       error = put_filter(socket, NLM_F_CREATE | NLM_F_EXCL, filter, program_fd, program);
     }
   }
-  if (error) throw attach_failure("attaching a clsact filter", filter, error);
+  if (error) {
+    if (made == 0) {
+      remove_unused_qdisc(socket, ifindex);
+      made_qdisc.erase(ifindex);
+    }
+    throw attach_failure("attaching a clsact filter", filter, error);
+  }
   return filter;
 }
 
 void tc_replace(const TcFilter& filter, int program_fd, const std::string& program) {
+  const std::lock_guard lock(changing);
   NetlinkSocket socket;
   if (const int error = put_filter(socket, NLM_F_CREATE | NLM_F_REPLACE, filter, program_fd, program)) {
     throw attach_failure("replacing a clsact filter", filter, error);
@@ -133,15 +216,19 @@ void tc_replace(const TcFilter& filter, int program_fd, const std::string& progr
 }
 
 void tc_remove(const TcFilter& filter) {
+  const std::lock_guard lock(changing);
   NetlinkSocket socket;
   auto message = filter_message(RTM_DELTFILTER, 0, filter);
   const int error = socket.request(message);
+  if (made_qdisc.contains(filter.ifindex)) {
+    if (error != ENODEV) remove_unused_qdisc(socket, filter.ifindex);
+    if (qdisc_kind(socket, filter.ifindex).empty()) made_qdisc.erase(filter.ifindex);
+  }
   if (error && error != ENOENT && error != ENODEV && error != EINVAL)
     throw attach_failure("removing a clsact filter", filter, error);
 }
 
-static bool is_stale(const nlmsghdr& reply, TcFilter& filter) {
-  if (reply.nlmsg_type != RTM_NEWTFILTER) return false;
+static bool is_stale(const nlmsghdr& reply, TcFilter& filter, bool& made) {
   const auto& header = *static_cast<const tcmsg*>(NLMSG_DATA(&reply));
   filter.handle = header.tcm_handle;
   filter.priority = static_cast<uint16_t>(TC_H_MAJ(header.tcm_info) >> 16);
@@ -155,10 +242,13 @@ static bool is_stale(const nlmsghdr& reply, TcFilter& filter) {
                      if (option.rta_type == TCA_BPF_NAME) name = attribute_text(option);
                    });
                  });
-  return kind == "bpf" && name.starts_with(kMark) && !maker_lives(name);
+  if (kind != "bpf" || !name.starts_with(kMark) || maker_lives(name)) return false;
+  made = made || maker_made_qdisc(name);
+  return true;
 }
 
 uint32_t tc_remove_stale() {
+  const std::lock_guard lock(changing);
   NetlinkSocket socket;
   std::vector<uint32_t> interfaces;
   NetlinkMessage qdiscs(RTM_GETQDISC, 0);
@@ -172,22 +262,19 @@ uint32_t tc_remove_stale() {
     throw Failure("RETINA_NETLINK_FAILED", "the queueing disciplines cannot be listed", {.found = errno_text(error)});
   uint32_t removed = 0;
   for (const uint32_t ifindex : interfaces) {
+    bool made = false;
     for (const bool egress : {false, true}) {
       std::vector<TcFilter> stale;
-      NetlinkMessage filters(RTM_GETTFILTER, 0);
-      auto& header = filters.header<tcmsg>();
-      header.tcm_family = AF_UNSPEC;
-      header.tcm_ifindex = static_cast<int>(ifindex);
-      header.tcm_parent = parent_of(egress);
-      socket.dump(filters, [&](const nlmsghdr& reply) {
+      each_filter(socket, ifindex, egress, [&](const nlmsghdr& reply) {
         TcFilter filter{ifindex, egress, 0, 0};
-        if (is_stale(reply, filter)) stale.push_back(filter);
+        if (is_stale(reply, filter, made)) stale.push_back(filter);
       });
       for (const auto& filter : stale) {
         auto message = filter_message(RTM_DELTFILTER, 0, filter);
         if (socket.request(message) == 0) removed++;
       }
     }
+    if (made) remove_unused_qdisc(socket, ifindex);
   }
   return removed;
 }

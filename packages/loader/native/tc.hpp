@@ -19,13 +19,15 @@ struct TcFilter {
   uint16_t priority = kTcPriority;
 };
 
-/** Makes the clsact qdisc if there is none, and a filter on it. Blocks. Throws RETINA_ATTACH_FAILED. */
+/** Makes the clsact qdisc if there is none, and a filter on it. Blocks. Throws RETINA_ATTACH_FAILED, also for the
+ * egress hook where an ingress qdisc is. */
 TcFilter tc_attach(uint32_t ifindex, bool egress, int program_fd, const std::string& program);
 /** Replaces the filter's program atomically. */
 void tc_replace(const TcFilter& filter, int program_fd, const std::string& program);
-/** Removes the filter; the qdisc stays, because others may have come to use it. Already gone is fine. */
+/** Removes the filter, and with the last filter on it the qdisc if this process made it. Already gone is fine. */
 void tc_remove(const TcFilter& filter);
-/** Removes filters whose maker is no process any more, on every interface. Returns how many. */
+/** Removes filters whose maker is no process any more, on every interface, and qdiscs it had made if they hold nothing
+ * else. Returns how many filters. */
 uint32_t tc_remove_stale();
 
 }  // namespace retina

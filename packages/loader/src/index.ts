@@ -21,7 +21,8 @@ export function createMap(spec: Parameters<LoaderApi['createMap']>[0]): BpfMap {
 
 /**
  * Removes clsact filters whose process has ended, on every interface of this network namespace; ours are recognised by
- * handle, priority and a name that holds the process. Never deletes a qdisc. Returns how many were removed.
+ * handle, priority and a name that holds the process. A qdisc goes only if such a process had made it and nothing else is on
+ * it. Returns how many filters were removed.
  */
 export function removeStaleFilters(): Promise<number> {
   return native().removeStaleFilters();
