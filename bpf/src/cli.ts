@@ -21,7 +21,7 @@ function main(): void {
     allowPositionals: true,
   });
   if (values.help) {
-    console.log(USAGE);
+    process.stdout.write(`${USAGE}\n`);
     return;
   }
   const asked = values.arch ?? process.arch;
@@ -34,7 +34,7 @@ function main(): void {
   }
   const folder = resolve(positionals[0] ?? '.');
   for (const { object, changed } of compileFolder({ folder, arch, force: values.force ?? false })) {
-    if (changed) console.log(`retina-bpf: ${relative(process.cwd(), object)}`);
+    if (changed) process.stdout.write(`retina-bpf: ${relative(process.cwd(), object)}\n`);
   }
 }
 
@@ -43,7 +43,7 @@ try {
 } catch (error) {
   const known = error instanceof BuildError || (error instanceof Error && 'code' in error);
   if (!known) throw error;
-  console.error(`retina-bpf: ${error.message}`);
-  if (error instanceof BuildError && error.detail) console.error(error.detail);
+  process.stderr.write(`retina-bpf: ${error.message}\n`);
+  if (error instanceof BuildError && error.detail) process.stderr.write(`${error.detail}\n`);
   process.exitCode = 1;
 }

@@ -41,7 +41,7 @@ function describe(file: Uint8Array): ObjectDescription {
     const pointer = resolve(types, id).type;
     return recordLayout(types, variable.replace(/_record$/, ''), pointer.kind === 'pointer' ? pointer.type : id);
   });
-  const tables = [...maps].flatMap(([variable, id]) => {
+  const tables = [...maps.keys()].flatMap((variable) => {
     const name = variable.replace(/_control$/, '');
     const half = maps.get(`${name}_0`);
     if (name === variable || half === undefined || !maps.has(`${name}_1`) || !maps.has(`${name}_lost`)) return [];

@@ -142,6 +142,22 @@ describe.runIf(asRoot)('packetparser', () => {
     expect(flows.some((flow) => (flow.rtt_us ?? 0) > 0)).toBe(true);
   });
 
+  it('adds the retransmits of this host’s sockets', async () => {
+    await using host = await start();
+    const [a, b] = [net.pod('a'), net.pod('b')];
+    await b.namespace.nft(`table ip lossy {
+      chain in { type filter hook input priority 0; tcp dport 80 numgen inc mod 20 == 7 drop; }
+    }
+`);
+    const sink = await serve(b.namespace, 'stream-sink', { source: b.ipv4, port: 80 });
+    const sent = await stream(a.namespace, { destination: b.ipv4, port: 80, bytes: 5_000_000 });
+    await sink.stop();
+    await sleep(2500);
+    const flows = (await flowsAt(host, a.hostInterface)).filter(({ l4, IP }) => 'TCP' in l4 && IP.source === a.ipv4);
+    expect(sent.retransmits).toBeGreaterThan(0);
+    expect(flows.reduce((total, flow) => total + (flow.retransmits ?? 0), 0)).toBe(sent.retransmits);
+  });
+
   it('counts segments of UDP GSO as packets', async () => {
     await using host = await start();
     const pod = net.pod('a');
@@ -184,7 +200,7 @@ describe.runIf(asRoot)('packetparser', () => {
     await sink.stop();
     await sleep(500);
     const outer = ({ l4, IP }: Flow) =>
-      'UDP' in l4 && IP.source === net.address.ipv4 && l4['UDP']!['destination_port'] === 4789;
+      'UDP' in l4 && IP.source === net.address.ipv4 && l4['UDP']['destination_port'] === 4789;
     const { packets, bytes } = sum(await flowsAt(host, 'eth0'), outer);
     // neighbour discovery and multicast listener reports of the tunnel come on top: a few packets of up to 150 bytes
     expect(packets - sent.segmentsOut).toBeGreaterThanOrEqual(0);

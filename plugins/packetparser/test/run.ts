@@ -36,7 +36,7 @@ export class ParserRun implements Disposable {
 
   static async load(
     program = 'packetparser_ingress',
-    { units = 4096, spill = 1024, constants = {} as Readonly<Record<string, number>> } = {},
+    { units = 4096, spill = 1024, constants = {} } = {},
   ): Promise<ParserRun> {
     const cpus = kernelFeatures().possibleCpus;
     const object = await openObject(OBJECT).load({
