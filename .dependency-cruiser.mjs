@@ -19,7 +19,12 @@ export default {
     only('exporters-see-only-the-sdk', '^exporters/([^/]+)/', ['^packages/sdk/', '^exporters/$1/']),
     only('examples-see-only-the-sdk', '^examples/([^/]+)/', ['^packages/sdk/', '^examples/$1/']),
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, dependencyTypesNot: ['type-only'] } },
-    { name: 'nothing-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '\\.(gen\\.ts|node)$' } },
+    {
+      name: 'nothing-unresolved',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true, pathNot: '\\.(gen\\.ts|node)$' },
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -6,7 +6,10 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { ROOT } from './lib/paths.mjs';
 
-const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' }).split('\n');
+const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+}).split('\n');
 const documents = tracked.filter((file) => file.endsWith('.md') && existsSync(join(ROOT, file)));
 
 test('every relative link in a document leads somewhere', () => {
@@ -39,10 +42,20 @@ test('every error code used in the sources is in the table, and every one in the
   const table = readFileSync(join(ROOT, 'packages/sdk/src/errors.ts'), 'utf8');
   const known = new Set(table.match(/RETINA_[A-Z_]+(?=:)/g));
   const used = new Set();
-  for (const file of tracked.filter((f) => /\.(ts|cpp|hpp)$/.test(f) && !f.endsWith('sdk/src/errors.ts') && existsSync(join(ROOT, f)))) {
-    for (const [, code] of readFileSync(join(ROOT, file), 'utf8').matchAll(/(?:RetinaError\(|from\([^'\n]*|code[:=]? *|Failure\(|failure\(|\s)["'](RETINA_[A-Z_]+)["']/g)) used.add(code);
+  for (const file of tracked.filter(
+    (f) => /\.(ts|cpp|hpp)$/.test(f) && !f.endsWith('sdk/src/errors.ts') && existsSync(join(ROOT, f)),
+  )) {
+    for (const [, code] of readFileSync(join(ROOT, file), 'utf8').matchAll(
+      /(?:RetinaError\(|from\([^'\n]*|code[:=]? *|Failure\(|failure\(|\s)["'](RETINA_[A-Z_]+)["']/g,
+    ))
+      used.add(code);
   }
-  const unknown = [...used].filter((code) => !known.has(code) && !/^RETINA_(LOADER_PATH|CONFIG|LIBBPF_ROOT|TOOLCHAIN)/.test(code));
+  const unknown = [...used].filter(
+    (code) => !known.has(code) && !/^RETINA_(LOADER_PATH|CONFIG|LIBBPF_ROOT|TOOLCHAIN)/.test(code),
+  );
   assert.deepEqual(unknown, []);
-  assert.deepEqual([...known].filter((code) => !used.has(code)), []);
+  assert.deepEqual(
+    [...known].filter((code) => !used.has(code)),
+    [],
+  );
 });

@@ -10,7 +10,11 @@ const OUT = join(ROOT, 'docs', 'reference');
 const NOTE = '<!-- Written by tools/reference.mjs from the packages themselves: change those, not this. -->\n\n';
 
 const manifests = ['plugins', 'exporters']
-  .flatMap((dir) => readdirSync(join(ROOT, dir)).sort().map((name) => [dir, join(ROOT, dir, name, 'dist', 'retina.json')]))
+  .flatMap((dir) =>
+    readdirSync(join(ROOT, dir))
+      .sort()
+      .map((name) => [dir, join(ROOT, dir, name, 'dist', 'retina.json')]),
+  )
   .filter(([, file]) => existsSync(file))
   .map(([dir, file]) => ({ dir, ...JSON.parse(readFileSync(file, 'utf8')) }));
 const plugins = manifests.filter((m) => m.dir === 'plugins');
@@ -40,7 +44,10 @@ for (const [name, text] of Object.entries(pages)) {
 process.exit(stale ? 1 : 0);
 
 function table(head, rows) {
-  const cell = (text) => String(text ?? '').replaceAll('|', '\\|').replaceAll('\n', ' ');
+  const cell = (text) =>
+    String(text ?? '')
+      .replaceAll('|', '\\|')
+      .replaceAll('\n', ' ');
   const line = (cells) => `| ${cells.map(cell).join(' | ')} |\n`;
   return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
 }
@@ -49,13 +56,18 @@ function component(m) {
   const needs = m.needs
     ? `Needs: ${[m.needs.kernel && `Linux ${m.needs.kernel}`, m.needs.btf && 'BTF', ...(m.needs.capabilities ?? []).map((c) => `CAP_${c}`)].filter(Boolean).join(', ') || 'nothing'}. `
     : '';
-  const configured = m.config?.properties && Object.keys(m.config.properties).length ? `\n${options(m.config)}` : '\nNo options.\n';
+  const configured =
+    m.config?.properties && Object.keys(m.config.properties).length ? `\n${options(m.config)}` : '\nNo options.\n';
   return `## ${m.name}\n\n${m.description} ${needs}Stability: ${m.stability}.\n${configured}`;
 }
 
 function metrics(m) {
   const rows = Object.entries(m.metrics ?? {}).map(([name, spec]) => {
-    const labels = [...(spec.labels ?? []), ...(spec.direction ? ['direction'] : []), ...(spec.scope === 'pod' ? ['context'] : [])];
+    const labels = [
+      ...(spec.labels ?? []),
+      ...(spec.direction ? ['direction'] : []),
+      ...(spec.scope === 'pod' ? ['context'] : []),
+    ];
     return [`\`networkobservability_${name}\``, spec.kind, labels.join(', '), spec.help];
   });
   return rows.length ? `## ${m.name}\n\n${table(['metric', 'type', 'labels', 'meaning'], rows)}` : '';
@@ -68,7 +80,10 @@ function options(schema) {
     for (const [key, value] of Object.entries(node.properties ?? {})) {
       const at = path ? `${path}.${key}` : key;
       const inner = value.type === 'array' ? value.items : value;
-      const set = value.default === undefined || (value.type === 'object' && value.properties) ? '' : `\`${JSON.stringify(value.default)}\``;
+      const set =
+        value.default === undefined || (value.type === 'object' && value.properties)
+          ? ''
+          : `\`${JSON.stringify(value.default)}\``;
       rows.push([`\`${at}\``, typeName(value), set, value.description]);
       if (inner?.properties) walk(inner, value.type === 'array' ? `${at}[]` : at);
     }

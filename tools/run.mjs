@@ -28,8 +28,16 @@ async function check() {
     ['types', 'turbo', ['run', 'typecheck', '--output-logs=errors-only', '--ui=stream', '--concurrency=2']],
     ['lint', 'eslint', ['.', '--max-warnings=0']],
     ['format', 'prettier', ['--check', '--log-level=warn', '.']],
-    ['format of C and C++', 'sh', ['-c', "git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format --dry-run --Werror"]],
-    ['dependency rule', 'depcruise', ['--config', '.dependency-cruiser.mjs', 'bpf', 'packages', 'plugins', 'exporters', 'examples']],
+    [
+      'format of C and C++',
+      'sh',
+      ['-c', "git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format --dry-run --Werror"],
+    ],
+    [
+      'dependency rule',
+      'depcruise',
+      ['--config', '.dependency-cruiser.mjs', 'bpf', 'packages', 'plugins', 'exporters', 'examples'],
+    ],
     ['unused code', 'knip', ['--no-progress']],
     ['file sizes', 'node', ['tools/check-sizes.mjs']],
     ['package exports', 'node', ['tools/check-packages.mjs']],

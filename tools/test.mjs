@@ -11,8 +11,16 @@ const env = await setup({ forTests: true });
 const ci = env.CI === 'true';
 const total = { passed: 0, failed: 0, skipped: 0 };
 
-await layer('tools', ['node', ['--test', '--test-reporter=junit', `--test-reporter-destination=${report('tools')}`, 'tools/']], junit);
-await layer('unit and replay', vitest('unit', ['--exclude', '**/*.kernel.test.ts', '--fileParallelism', '--maxWorkers=2']), vitestJson);
+await layer(
+  'tools',
+  ['node', ['--test', '--test-reporter=junit', `--test-reporter-destination=${report('tools')}`, 'tools/']],
+  junit,
+);
+await layer(
+  'unit and replay',
+  vitest('unit', ['--exclude', '**/*.kernel.test.ts', '--fileParallelism', '--maxWorkers=2']),
+  vitestJson,
+);
 if (process.getuid() === 0) await layer('kernel', vitest('kernel', ['.kernel.test.ts']), vitestJson);
 else if (ci) {
   process.stderr.write('The kernel layer needs root, and under CI no layer may be left out.\n');
@@ -58,8 +66,14 @@ async function layer(title, [command, args, name = 'tools'], read) {
 function vitestJson(text) {
   const json = JSON.parse(text);
   // A file that fails to load has no tests in it and would otherwise not count.
-  const broken = json.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
-  return { passed: json.numPassedTests, failed: json.numFailedTests + broken, skipped: json.numPendingTests + json.numTodoTests };
+  const broken = json.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
+  return {
+    passed: json.numPassedTests,
+    failed: json.numFailedTests + broken,
+    skipped: json.numPendingTests + json.numTodoTests,
+  };
 }
 
 function junit(text) {

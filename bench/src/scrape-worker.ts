@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { Host, loadConfig } from '@retina/core';
 import prometheus from '@retina/exporter-prometheus';
-import { API, definePlugin, type Exporter, type Plugin } from '@retina/sdk';
+import { API, definePlugin } from '@retina/sdk';
 import { z } from 'zod';
 
 const PODS = 2500;
@@ -50,8 +50,13 @@ const text = JSON.stringify({
 const quiet = () => undefined;
 const host = await Host.start(loadConfig({ text, environment: {} }).config, {
   loader: null,
-  components: { series: series as unknown as Plugin, prometheus: prometheus as unknown as Exporter },
-  logger: { debug: quiet, info: quiet, warn: quiet, error: (message, fields) => console.error(message, fields) },
+  components: { series: series, prometheus: prometheus },
+  logger: {
+    debug: quiet,
+    info: quiet,
+    warn: quiet,
+    error: (message, fields) => process.stderr.write(`${message} ${JSON.stringify(fields)}\n`),
+  },
 });
 
 const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });

@@ -23,5 +23,5 @@ export async function addSource(net: NodeWorld): Promise<Source> {
 
 export function sourceRoute(family: 'ipv4' | 'ipv6'): FrameRoute {
   const [source, destination] = family === 'ipv4' ? ['10.245.0.2', '10.245.0.9'] : ['fd00:245::2', 'fd00:245::9'];
-  return { device: 'eth0', source: source!, destination: destination!, destinationMac: '02:00:00:00:00:99' };
+  return { device: 'eth0', source: source, destination: destination, destinationMac: '02:00:00:00:00:99' };
 }

@@ -1,7 +1,7 @@
 import { text } from './elf.ts';
 import { BuildError } from './errors.ts';
 
-export interface Member {
+interface Member {
   readonly name: string;
   readonly type: number;
   /** Bits from the start of the structure. */

@@ -6,7 +6,7 @@ import { BuildError } from './errors.ts';
  * How a record of type `id` lies in memory, its first byte at `base`. Members of nested structures are named
  * `outer_inner`; of a union the first member counts; arrays and members called `pad…` are bytes and left out, in this order.
  */
-export function fieldsOf(types: readonly BtfType[], id: number, base: number, record: string): Record<string, Field> {
+function fieldsOf(types: readonly BtfType[], id: number, base: number, record: string): Record<string, Field> {
   const fields: Record<string, Field> = {};
   const put = (name: string, field: Field) => {
     if (name in fields) {

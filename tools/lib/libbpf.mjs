@@ -23,10 +23,22 @@ export async function buildLibbpf() {
       `[dependencies]\n${CRATE.name} = { version = "=${CRATE.version}", default-features = false }\n`,
   );
   if ((await run('cargo', ['vendor', '--quiet', 'vendor'], { cwd: work })) !== 0) {
-    fail('cargo could not fetch libbpf.', 'check that the crates registry can be reached, or install libbpf 1.0 or newer');
+    fail(
+      'cargo could not fetch libbpf.',
+      'check that the crates registry can be reached, or install libbpf 1.0 or newer',
+    );
   }
   const source = join(work, 'vendor', CRATE.name, 'libbpf', 'src');
-  const args = ['-C', source, '-j2', 'BUILD_STATIC_ONLY=1', `PREFIX=${work}/out`, `LIBDIR=${work}/out/lib`, 'install', 'install_uapi_headers'];
+  const args = [
+    '-C',
+    source,
+    '-j2',
+    'BUILD_STATIC_ONLY=1',
+    `PREFIX=${work}/out`,
+    `LIBDIR=${work}/out/lib`,
+    'install',
+    'install_uapi_headers',
+  ];
   if ((await run('make', args)) !== 0) fail('libbpf did not build.', 'see the compiler output above');
   rmSync(root, { recursive: true, force: true });
   renameSync(join(work, 'out'), root);

@@ -38,7 +38,8 @@ async function pinnedTools() {
       mkdirSync(tools, { recursive: true });
       writeFileSync(join(tools, 'package.json'), '{"private":true}\n');
       const args = ['install', '--prefix', tools, '--no-audit', '--no-fund', '--loglevel=error', `pnpm@${version}`];
-      if ((await run('npm', args)) !== 0) fail(`npm could not install pnpm ${version}.`, 'check that the npm registry can be reached');
+      if ((await run('npm', args)) !== 0)
+        fail(`npm could not install pnpm ${version}.`, 'check that the npm registry can be reached');
     }
     path = [ours, path].join(delimiter);
   }

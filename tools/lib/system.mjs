@@ -47,7 +47,9 @@ function compilesWith(flag) {
 
 function osRelease(key) {
   if (!existsSync('/etc/os-release')) return undefined;
-  const line = readFileSync('/etc/os-release', 'utf8').split('\n').find((l) => l.startsWith(`${key}=`));
+  const line = readFileSync('/etc/os-release', 'utf8')
+    .split('\n')
+    .find((l) => l.startsWith(`${key}=`));
   return line?.slice(key.length + 1).replaceAll('"', '');
 }
 
@@ -74,7 +76,14 @@ function commandFor(tool, names) {
 }
 
 function namesFor(missing, key) {
-  return [...new Set(missing.map((m) => m[key]).join(' ').split(' '))].join(' ');
+  return [
+    ...new Set(
+      missing
+        .map((m) => m[key])
+        .join(' ')
+        .split(' '),
+    ),
+  ].join(' ');
 }
 
 /**
@@ -104,11 +113,16 @@ export async function ensureSystem({ forTests = false } = {}) {
   if (lackLibbpf && aptLibbpf() >= 1) missing = [...missing, LIBBPF];
   else if (lackLibbpf) {
     buildLibbpf = true;
-    if (!exists('cargo')) missing = [...missing, { what: 'cargo (to fetch libbpf: the one here is too old)', apt: 'cargo' }];
+    if (!exists('cargo'))
+      missing = [...missing, { what: 'cargo (to fetch libbpf: the one here is too old)', apt: 'cargo' }];
   }
   if (missing.length) await aptInstall(missing);
   const still = missing.filter((m) => m.found && !m.found());
-  if (still.length) fail(`Still missing after installing: ${still.map((m) => m.what).join(', ')}.`, 'install them by hand, then run this again');
+  if (still.length)
+    fail(
+      `Still missing after installing: ${still.map((m) => m.what).join(', ')}.`,
+      'install them by hand, then run this again',
+    );
   return { buildLibbpf };
 }
 
@@ -119,5 +133,6 @@ async function aptInstall(missing) {
   if (!(await confirm('Install these packages now?'))) fail('Not installed.', `run: ${commandFor('apt-get', names)}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const args = ['install', '-y', '-qq', '--no-install-recommends', ...names.split(' ')];
-  if ((await run('apt-get', args, { env })) !== 0) fail('apt-get could not install them.', `run: ${commandFor('apt-get', names)}`);
+  if ((await run('apt-get', args, { env })) !== 0)
+    fail('apt-get could not install them.', `run: ${commandFor('apt-get', names)}`);
 }

@@ -89,9 +89,9 @@ struct rt_wide {
 };
 
 struct rt_ring_head {
-	rt_u32 head;    /* program */
-	rt_u32 seal;    /* reader */
-	rt_u32 tail;    /* reader */
+	rt_u32 head; /* program */
+	rt_u32 seal; /* reader */
+	rt_u32 tail; /* reader */
 	rt_u32 pad;
 	rt_u64 spilled; /* program: packets that went to the spill */
 	rt_u8 line[40];

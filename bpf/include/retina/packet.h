@@ -38,9 +38,9 @@ struct rt_packet {
 	union rt_ip daddr;
 	rt_be_port sport; /* ICMP and ICMPv6: type, and code in dport */
 	rt_be_port dport;
-	__u32 length;      /* skb->len */
-	__u32 segments;    /* packets on the wire: more than 1 for a GSO packet */
-	__u32 wire_bytes;  /* bytes on the wire: every segment has its own headers */
+	__u32 length;     /* skb->len */
+	__u32 segments;   /* packets on the wire: more than 1 for a GSO packet */
+	__u32 wire_bytes; /* bytes on the wire: every segment has its own headers */
 	rt_ifindex ifindex;
 	__u16 gso_size;  /* payload of each segment but the last, 0 without GSO */
 	rt_flags flags;  /* TCP only */

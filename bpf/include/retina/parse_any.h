@@ -347,8 +347,8 @@ __noinline int rt_parse_any(struct __sk_buff *skb, __u32 egress)
 	rt_parse_gso(skb, packet, cursor.offset);
 	if (cursor.fragmented)
 		rt_parse_fragment(packet, &cursor, egress);
-	packet->ports = packet->fragment != RT_FRAGMENT_UNKNOWN &&
-			(packet->protocol == RT_IPPROTO_TCP || packet->protocol == RT_IPPROTO_UDP);
+	packet->ports =
+	    packet->fragment != RT_FRAGMENT_UNKNOWN && (packet->protocol == RT_IPPROTO_TCP || packet->protocol == RT_IPPROTO_UDP);
 	return 0;
 }
 

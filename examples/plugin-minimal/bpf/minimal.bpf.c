@@ -18,7 +18,7 @@ RT_TABLE(syns, struct syn_key, struct syn_value, 1024);
 
 RT_INLINE void minimal_count(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress)
 {
-	struct syn_key key = {.ifindex = packet->ifindex, .egress = egress};
+	struct syn_key key = { .ifindex = packet->ifindex, .egress = egress };
 	struct syn_value *value;
 
 	if ((packet->flags & (RT_TCP_SYN | RT_TCP_ACK)) != RT_TCP_SYN)

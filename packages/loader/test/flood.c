@@ -30,7 +30,7 @@ static void put32(uint8_t *at, uint32_t value)
 /* Returns the frame's length. Nobody answers: the receiver's address is not the frame's. */
 static size_t build(uint8_t *frame, uint32_t flow, int family)
 {
-	static const uint8_t macs[12] = {2, 0, 0, 0, 0, 0xee, 2, 0, 0, 0, 0, 0xdd};
+	static const uint8_t macs[12] = { 2, 0, 0, 0, 0, 0xee, 2, 0, 0, 0, 0, 0xdd };
 	size_t payload = 18 + flow % 100, ip = family == 6 ? 40 : 20, length = 14 + ip + 8 + payload;
 	uint8_t *udp = frame + 14 + ip;
 
@@ -63,7 +63,7 @@ int main(int count, char **words)
 {
 	uint8_t frame[256];
 	uint64_t packets = 0, bytes = 0, state = 88172645463325252ull;
-	struct sockaddr_ll to = {.sll_family = AF_PACKET};
+	struct sockaddr_ll to = { .sll_family = AF_PACKET };
 
 	if (count < 5)
 		return 2;

@@ -80,10 +80,20 @@ export class Cable implements Disposable {
     family: 4 | 6 = 4,
     random = false,
   ): Promise<Count> {
+    const [command, ...rest] = this.sending(way, packets, flows, family, random);
+    return JSON.parse((await run(command!, rest)).stdout) as Count;
+  }
+
+  /** The same, with the event loop blocked meanwhile. */
+  sendNow(way: 'ingress' | 'egress', packets: number, flows: number): Count {
+    const [command, ...rest] = this.sending(way, packets, flows, 4, false);
+    return JSON.parse(execFileSync(command!, rest, { encoding: 'utf8' })) as Count;
+  }
+
+  private sending(way: 'ingress' | 'egress', packets: number, flows: number, family: 4 | 6, random: boolean): string[] {
     const device = way === 'ingress' ? 'peer' : this.device;
     const words = [sender(), device, String(packets), String(flows), String(family), ...(random ? ['random'] : [])];
-    const [command, ...rest] = way === 'ingress' ? ['ip', 'netns', 'exec', this.namespace, ...words] : words;
-    return JSON.parse((await run(command!, rest)).stdout) as Count;
+    return way === 'ingress' ? ['ip', 'netns', 'exec', this.namespace, ...words] : words;
   }
 
   /** Runs a script with node inside the namespace. */

@@ -129,6 +129,23 @@ test('a busy event loop delays records and loses none', { timeout: 60_000 }, asy
   expect(observer.flows.size).toBe(100_000);
 });
 
+test('rings that are half full are read while JavaScript holds every slab', { timeout: 60_000 }, async () => {
+  using cable = new Cable();
+  // Read only when they ask for it, the rings hold a part of what is sent.
+  const sizes = { units: 32_768, spill: 1024 };
+  await using observer = await Observer.open(cpus, sizes, { drainMs: 60_000, intervalMs: 100 });
+  await observer.tap(cable);
+  const sent: Count[] = [];
+  observer.onBatch = () => {
+    observer.onBatch = undefined;
+    sent.push(cable.sendNow('ingress', 200_000, 200_000));
+  };
+  while (observer.batches === 0) sent.push(await cable.send('ingress', 40_000, 40_000));
+  const { lost } = await settle(observer, add(...sent));
+  expect(lost.packets).toBe(0);
+  expect(observer.source.stats().deferred).toBeGreaterThan(0);
+});
+
 // Three tries: on a machine that is busy otherwise the clock may run out through nobody's fault.
 test('starts, ends and resets of connections are seen within 100 ms', { timeout: 30_000, retry: 2 }, async () => {
   using cable = new Cable({ ours: '198.18.77.1/30', theirs: '198.18.77.2/30' });

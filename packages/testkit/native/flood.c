@@ -14,8 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define BATCH        64
-#define FRAME        2048
+#define BATCH 64
+#define FRAME 2048
 #define SOURCE_PORTS 60000u
 
 struct batch {
@@ -29,7 +29,7 @@ static struct batch batch;
 static int open_device(const struct options *o)
 {
 	int fd = socket(AF_PACKET, SOCK_RAW, 0);
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(o->device)};
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(o->device) };
 	int one = 1, buffer = 8 << 20;
 
 	if (fd < 0)
@@ -182,10 +182,12 @@ static void make_frame(uint8_t *f, const struct template *t, const struct option
 static uint32_t pick(const struct options *o, uint64_t n, uint64_t *state, double log_flows)
 {
 	switch (o->order) {
-	case ORDER_RANDOM: return (random64(state) >> 32) * (uint64_t)o->flows >> 32;
+	case ORDER_RANDOM:
+		return (random64(state) >> 32) * (uint64_t)o->flows >> 32;
 	case ORDER_ZIPF: /* P(k) = log(1 + 1/k) / log(flows + 1): close to Zipf with exponent 1 */
 		return (uint32_t)exp((random64(state) >> 11) * 0x1p-53 * log_flows) - 1;
-	default: return n % o->flows;
+	default:
+		return n % o->flows;
 	}
 }
 
@@ -194,7 +196,7 @@ int run_flood(const struct options *o, struct report *report)
 	static struct template t;
 	int fd = open_device(o);
 	double start = now(), until = o->seconds ? start + o->seconds : 0, log_flows = log(o->flows + 1.0);
-	struct pace pace = {o->rate, start};
+	struct pace pace = { o->rate, start };
 	uint64_t state = o->seed;
 
 	make_template(&t, o);
@@ -217,7 +219,7 @@ int run_replay(const struct options *o, struct report *report)
 	FILE *file = fopen(o->file, "rb");
 	int fd = open_device(o);
 	double start = now();
-	struct pace pace = {o->rate, start};
+	struct pace pace = { o->rate, start };
 	static struct {
 		uint32_t length;
 		uint8_t bytes[FRAME];

@@ -30,7 +30,7 @@ static void stop(int signal)
 
 void stop_on_signal(void)
 {
-	struct sigaction action = {.sa_handler = stop};
+	struct sigaction action = { .sa_handler = stop };
 
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
@@ -82,9 +82,9 @@ int run_udp(const struct options *o, struct report *report)
 {
 	static struct mmsghdr messages[BATCH];
 	static uint8_t data[65536];
-	struct iovec vector = {data, o->size};
+	struct iovec vector = { data, o->size };
 	double start = now(), until = o->seconds ? start + o->seconds : 0;
-	struct pace pace = {o->rate, start};
+	struct pace pace = { o->rate, start };
 	uint32_t flows = o->flows > 1000 ? 1000 : o->flows, headers = is_ipv6(o->destination) ? 62 : 42;
 	uint32_t segments = o->segment ? (o->size + o->segment - 1) / o->segment : 1;
 	int *fds = calloc(flows, sizeof(*fds));
@@ -107,8 +107,7 @@ int run_udp(const struct options *o, struct report *report)
 	uint64_t sent = 0, total = o->packets / segments;
 
 	/* `packets` counts on the wire; sends are made of whole super packets. */
-	for (uint32_t f = 0; (!o->packets || sent < total) && pace_wait(&pace, sent * segments, until);
-	     f = (f + 1) % flows) {
+	for (uint32_t f = 0; (!o->packets || sent < total) && pace_wait(&pace, sent * segments, until); f = (f + 1) % flows) {
 		uint64_t want = flows > 1 || o->rate ? 1 : BATCH;
 		int n;
 
@@ -137,13 +136,13 @@ int run_udp_sink(const struct options *o, struct report *report)
 	static struct mmsghdr messages[BATCH];
 	static struct iovec vectors[BATCH];
 	static uint8_t data[BATCH][9000];
-	struct timeval pause = {0, 100000};
+	struct timeval pause = { 0, 100000 };
 	int fd = bound_socket(SOCK_DGRAM, o->source, o->port);
 
 	stop_on_signal();
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &pause, sizeof(pause));
 	for (int i = 0; i < BATCH; i++) {
-		vectors[i] = (struct iovec){data[i], sizeof(data[i])};
+		vectors[i] = (struct iovec){ data[i], sizeof(data[i]) };
 		messages[i].msg_hdr.msg_iov = &vectors[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}

@@ -20,7 +20,7 @@ static uint8_t data[CHUNK];
 
 static void add_info(int fd, struct report *report)
 {
-	struct tcp_info info = {0};
+	struct tcp_info info = { 0 };
 	socklen_t length = sizeof(info);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
@@ -95,7 +95,7 @@ int run_stream_sink(const struct options *o, struct report *report)
 
 static void end(int fd, bool reset)
 {
-	struct linger now_and_hard = {1, 0};
+	struct linger now_and_hard = { 1, 0 };
 
 	if (reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now_and_hard, sizeof(now_and_hard));
@@ -111,7 +111,7 @@ static void nonblocking(int fd)
 static int open_connection(const struct options *o, int epoll, const struct sockaddr_storage *to, socklen_t length)
 {
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	struct epoll_event event = {.events = EPOLLOUT, .data.fd = fd};
+	struct epoll_event event = { .events = EPOLLOUT, .data.fd = fd };
 
 	(void)o;
 	if (fd < 0)
@@ -133,7 +133,7 @@ int run_connect(const struct options *o, struct report *report)
 	struct sockaddr_storage to;
 	socklen_t length = socket_address(&to, o->destination, o->port);
 	double start = now(), until = o->seconds ? start + o->seconds : 0;
-	struct pace pace = {o->rate, start};
+	struct pace pace = { o->rate, start };
 	struct epoll_event events[256];
 	uint64_t opened = 0, open = 0;
 	int epoll = epoll_create1(0);
@@ -171,7 +171,7 @@ int run_connect(const struct options *o, struct report *report)
 				continue;
 			}
 			if (events[i].events & EPOLLOUT && o->size) { /* connected: ask, then wait for the answer */
-				struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+				struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
 				ssize_t sent = write(fd, data, o->size);
 
 				if (sent > 0) {
@@ -194,7 +194,7 @@ int run_connect(const struct options *o, struct report *report)
 int run_accept(const struct options *o, struct report *report)
 {
 	int listening = listener(o), epoll = epoll_create1(0);
-	struct epoll_event events[256], event = {.events = EPOLLIN, .data.fd = listening};
+	struct epoll_event events[256], event = { .events = EPOLLIN, .data.fd = listening };
 
 	nonblocking(listening);
 	epoll_ctl(epoll, EPOLL_CTL_ADD, listening, &event);
@@ -207,7 +207,7 @@ int run_accept(const struct options *o, struct report *report)
 
 			if (fd == listening) {
 				while ((fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-					event = (struct epoll_event){.events = EPOLLIN, .data.fd = fd};
+					event = (struct epoll_event){ .events = EPOLLIN, .data.fd = fd };
 					epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 					report->connections++;
 				}

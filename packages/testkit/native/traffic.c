@@ -38,7 +38,7 @@ bool pace_wait(const struct pace *pace, uint64_t done, double until)
 		double wait = pace->start + done / pace->rate - t;
 
 		if (wait > 30e-6) {
-			struct timespec pause = {(time_t)wait, (long)((wait - (time_t)wait) * 1e9)};
+			struct timespec pause = { (time_t)wait, (long)((wait - (time_t)wait) * 1e9) };
 
 			nanosleep(&pause, NULL);
 		}
@@ -80,28 +80,28 @@ void print_report(const struct report *r)
 }
 
 static const struct option OPTIONS[] = {
-    {"device", 1, 0, 'd'},
-    {"source", 1, 0, 's'},
-    {"destination", 1, 0, 't'},
-    {"source-mac", 1, 0, 'm'},
-    {"destination-mac", 1, 0, 'M'},
-    {"file", 1, 0, 'f'},
-    {"packets", 1, 0, 'n'},
-    {"bytes", 1, 0, 'b'},
-    {"seconds", 1, 0, 'T'},
-    {"rate", 1, 0, 'r'},
-    {"flows", 1, 0, 'F'},
-    {"size", 1, 0, 'l'},
-    {"port", 1, 0, 'p'},
-    {"ports", 1, 0, 'P'},
-    {"source-port", 1, 0, 'S'},
-    {"segment", 1, 0, 'g'},
-    {"connections", 1, 0, 'c'},
-    {"seed", 1, 0, 'x'},
-    {"order", 1, 0, 'o'},
-    {"reset", 0, 0, 'R'},
-    {"bypass", 0, 0, 'B'},
-    {0},
+	{ "device", 1, 0, 'd' },
+	{ "source", 1, 0, 's' },
+	{ "destination", 1, 0, 't' },
+	{ "source-mac", 1, 0, 'm' },
+	{ "destination-mac", 1, 0, 'M' },
+	{ "file", 1, 0, 'f' },
+	{ "packets", 1, 0, 'n' },
+	{ "bytes", 1, 0, 'b' },
+	{ "seconds", 1, 0, 'T' },
+	{ "rate", 1, 0, 'r' },
+	{ "flows", 1, 0, 'F' },
+	{ "size", 1, 0, 'l' },
+	{ "port", 1, 0, 'p' },
+	{ "ports", 1, 0, 'P' },
+	{ "source-port", 1, 0, 'S' },
+	{ "segment", 1, 0, 'g' },
+	{ "connections", 1, 0, 'c' },
+	{ "seed", 1, 0, 'x' },
+	{ "order", 1, 0, 'o' },
+	{ "reset", 0, 0, 'R' },
+	{ "bypass", 0, 0, 'B' },
+	{ 0 },
 };
 
 static enum order order_of(const char *text)
@@ -117,28 +117,71 @@ static void parse(int argc, char **argv, struct options *o)
 
 	while ((c = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
 		switch (c) {
-		case 'd': o->device = optarg; break;
-		case 's': o->source = optarg; break;
-		case 't': o->destination = optarg; break;
-		case 'm': o->source_mac = optarg; break;
-		case 'M': o->destination_mac = optarg; break;
-		case 'f': o->file = optarg; break;
-		case 'n': o->packets = strtoull(optarg, NULL, 10); break;
-		case 'b': o->bytes = strtoull(optarg, NULL, 10); break;
-		case 'T': o->seconds = atof(optarg); break;
-		case 'r': o->rate = atof(optarg); break;
-		case 'F': o->flows = strtoul(optarg, NULL, 10); break;
-		case 'l': o->size = strtoul(optarg, NULL, 10); break;
-		case 'p': o->port = strtoul(optarg, NULL, 10); break;
-		case 'P': o->ports = strtoul(optarg, NULL, 10); break;
-		case 'S': o->source_port = strtoul(optarg, NULL, 10); break;
-		case 'g': o->segment = strtoul(optarg, NULL, 10); break;
-		case 'c': o->connections = strtoul(optarg, NULL, 10); break;
-		case 'x': o->seed = strtoull(optarg, NULL, 10) | 1; break;
-		case 'o': o->order = order_of(optarg); break;
-		case 'R': o->reset = true; break;
-		case 'B': o->bypass = true; break;
-		default: exit(2);
+		case 'd':
+			o->device = optarg;
+			break;
+		case 's':
+			o->source = optarg;
+			break;
+		case 't':
+			o->destination = optarg;
+			break;
+		case 'm':
+			o->source_mac = optarg;
+			break;
+		case 'M':
+			o->destination_mac = optarg;
+			break;
+		case 'f':
+			o->file = optarg;
+			break;
+		case 'n':
+			o->packets = strtoull(optarg, NULL, 10);
+			break;
+		case 'b':
+			o->bytes = strtoull(optarg, NULL, 10);
+			break;
+		case 'T':
+			o->seconds = atof(optarg);
+			break;
+		case 'r':
+			o->rate = atof(optarg);
+			break;
+		case 'F':
+			o->flows = strtoul(optarg, NULL, 10);
+			break;
+		case 'l':
+			o->size = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			o->port = strtoul(optarg, NULL, 10);
+			break;
+		case 'P':
+			o->ports = strtoul(optarg, NULL, 10);
+			break;
+		case 'S':
+			o->source_port = strtoul(optarg, NULL, 10);
+			break;
+		case 'g':
+			o->segment = strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			o->connections = strtoul(optarg, NULL, 10);
+			break;
+		case 'x':
+			o->seed = strtoull(optarg, NULL, 10) | 1;
+			break;
+		case 'o':
+			o->order = order_of(optarg);
+			break;
+		case 'R':
+			o->reset = true;
+			break;
+		case 'B':
+			o->bypass = true;
+			break;
+		default:
+			exit(2);
 		}
 	}
 }
@@ -149,22 +192,22 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(const struct options *, struct report *);
 	} modes[] = {
-	    {"flood", run_flood},       {"replay", run_replay}, {"udp", run_udp},
-	    {"udp-sink", run_udp_sink}, {"stream", run_stream}, {"stream-sink", run_stream_sink},
-	    {"connect", run_connect},   {"accept", run_accept},
+		{ "flood", run_flood },       { "replay", run_replay }, { "udp", run_udp },
+		{ "udp-sink", run_udp_sink }, { "stream", run_stream }, { "stream-sink", run_stream_sink },
+		{ "connect", run_connect },   { "accept", run_accept },
 	};
 	struct options o = {
-	    .flows = 1,
-	    .size = 64,
-	    .port = 9000,
-	    .ports = 1,
-	    .source_port = 1024,
-	    .connections = 1,
-	    .seed = 88172645463325252ull,
-	    .source_mac = "02:00:00:00:00:01",
-	    .destination_mac = "02:00:00:00:00:02",
+		.flows = 1,
+		.size = 64,
+		.port = 9000,
+		.ports = 1,
+		.source_port = 1024,
+		.connections = 1,
+		.seed = 88172645463325252ull,
+		.source_mac = "02:00:00:00:00:01",
+		.destination_mac = "02:00:00:00:00:02",
 	};
-	struct report report = {0};
+	struct report report = { 0 };
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: traffic MODE [options]; see the head of traffic.c\n");

@@ -6,14 +6,14 @@
 #include "packet.h"
 
 #define AF_UNSPEC 0
-#define AF_INET   2
-#define AF_INET6  10
+#define AF_INET 2
+#define AF_INET6 10
 #define AF_PACKET 17
-#define AF_XDP    44
+#define AF_XDP 44
 
 #define PACKET_BROADCAST 1
 #define PACKET_OTHERHOST 3
-#define PACKET_OUTGOING  4
+#define PACKET_OUTGOING 4
 
 /* Inode numbers of namespaces lie above this; anything below was no namespace. */
 #define LOWEST_NAMESPACE_INODE 0xefffff00u
@@ -47,8 +47,7 @@ RT_INLINE rt_ifindex drop_device(struct net_device *device, rt_netns *netns)
  * another; egress is what this namespace sends, or forwards and had already chosen the way out for. False if it is no
  * packet of a network at all, but a message of a local or netlink socket.
  */
-RT_INLINE bool drop_read_context(struct sk_buff *skb, struct sock *receiver, const bool typed,
-				 struct drop_flow_key *key)
+RT_INLINE bool drop_read_context(struct sk_buff *skb, struct sock *receiver, const bool typed, struct drop_flow_key *key)
 {
 	unsigned long route = DROP_GET(typed, skb, _skb_refdst);
 	rt_ifindex from = DROP_GET(typed, skb, skb_iif);
@@ -67,8 +66,7 @@ RT_INLINE bool drop_read_context(struct sk_buff *skb, struct sock *receiver, con
 
 	if (sk) {
 		__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-		if (family != AF_INET && family != AF_INET6 && family != AF_PACKET && family != AF_XDP &&
-		    family != AF_UNSPEC)
+		if (family != AF_INET && family != AF_INET6 && family != AF_PACKET && family != AF_XDP && family != AF_UNSPEC)
 			return false;
 		key->netns = drop_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net));
 	}

@@ -10,7 +10,7 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 RT_CONFIG(__u32, only_netns, "Inode number of the only network namespace to count in; 0: all") = 0;
 
 #define TCP_SYN_SENT 2
-#define TCP_CLOSE    7
+#define TCP_CLOSE 7
 
 /* SKB_DROP_REASON_NOT_SPECIFIED before the enum existed: user space goes by the place. */
 #define REASON_UNTOLD 0
@@ -53,10 +53,10 @@ RT_INLINE void drop_name_location(__u64 location)
 RT_INLINE void drop_count(const struct drop_flow_key *flow, const struct drop_value *value)
 {
 	struct drop_total_key key = {
-	    .location = flow->location,
-	    .reason = flow->reason,
-	    .direction = flow->direction,
-	    .marks = flow->marks,
+		.location = flow->location,
+		.reason = flow->reason,
+		.direction = flow->direction,
+		.marks = flow->marks,
 	};
 	struct drop_value *total, *entry;
 
@@ -76,8 +76,7 @@ RT_INLINE void drop_count(const struct drop_flow_key *flow, const struct drop_va
 		drop_add_unattributed(DROP_NO_FLOW, value);
 }
 
-RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason, struct sock *receiver,
-			  const bool typed)
+RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason, struct sock *receiver, const bool typed)
 {
 	struct drop_flow_key key = {};
 	struct drop_value value;
@@ -140,7 +139,7 @@ int BPF_PROG(raw_drop_socket, struct sk_buff *skb, void *location, __u32 reason,
  */
 RT_INLINE int drop_connect(struct sock *sk, int from, int to)
 {
-	struct drop_value value = {.packets = 1};
+	struct drop_value value = { .packets = 1 };
 	struct drop_flow_key key = {};
 	struct tcp_sock *tcp = (void *)sk;
 	struct inet_sock *inet = (void *)sk;
@@ -165,9 +164,7 @@ RT_INLINE int drop_connect(struct sock *sk, int from, int to)
 		bpf_core_read(key.saddr, sizeof(key.saddr), &sk->__sk_common.skc_v6_rcv_saddr);
 		bpf_core_read(key.daddr, sizeof(key.daddr), &sk->__sk_common.skc_v6_daddr);
 		/* an IPv6 socket may speak IPv4 */
-		key.family =
-		    ((union rt_ip *)key.daddr)->pair[0] || ((union rt_ip *)key.daddr)->word[2] != RT_MAPPED_WORD ? 6
-														 : 4;
+		key.family = ((union rt_ip *)key.daddr)->pair[0] || ((union rt_ip *)key.daddr)->word[2] != RT_MAPPED_WORD ? 6 : 4;
 	}
 	drop_count(&key, &value);
 	return 0;

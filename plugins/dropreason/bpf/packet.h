@@ -11,35 +11,35 @@
 
 #include "records.h"
 
-#define ETH_P_IP     0x0800
-#define ETH_P_IPV6   0x86dd
-#define ETH_P_8021Q  0x8100
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+#define ETH_P_8021Q 0x8100
 #define ETH_P_8021AD 0x88a8
 
 #define PROTO_HOP_OPTIONS 0
-#define PROTO_ICMP        1
-#define PROTO_TCP         6
-#define PROTO_UDP         17
-#define PROTO_DCCP        33
-#define PROTO_ROUTING     43
-#define PROTO_FRAGMENT    44
-#define PROTO_AUTH        51
-#define PROTO_ICMPV6      58
+#define PROTO_ICMP 1
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define PROTO_DCCP 33
+#define PROTO_ROUTING 43
+#define PROTO_FRAGMENT 44
+#define PROTO_AUTH 51
+#define PROTO_ICMPV6 58
 #define PROTO_DESTINATION 60
-#define PROTO_SCTP        132
-#define PROTO_UDPLITE     136
+#define PROTO_SCTP 132
+#define PROTO_UDPLITE 136
 
 #define MAX_EXTENSION_HEADERS 6
 
 /* Members of a tp_btf argument are loaded at once; those of a raw tracepoint's through the probe helper. */
-#define DROP_GET(typed, object, member)                           \
-	({                                                        \
-		typeof((object)->member) drop_got;                \
-		if (typed)                                        \
-			drop_got = (object)->member;              \
-		else                                              \
+#define DROP_GET(typed, object, member) \
+	({ \
+		typeof((object)->member) drop_got; \
+		if (typed) \
+			drop_got = (object)->member; \
+		else \
 			drop_got = BPF_CORE_READ(object, member); \
-		drop_got;                                         \
+		drop_got; \
 	})
 
 struct drop_l4 {
@@ -138,9 +138,8 @@ RT_INLINE __u32 drop_read_v6(const struct drop_headers *headers, struct drop_flo
 	key->protocol = ip.next;
 #pragma unroll
 	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		if (key->protocol != PROTO_HOP_OPTIONS && key->protocol != PROTO_ROUTING &&
-		    key->protocol != PROTO_DESTINATION && key->protocol != PROTO_FRAGMENT &&
-		    key->protocol != PROTO_AUTH)
+		if (key->protocol != PROTO_HOP_OPTIONS && key->protocol != PROTO_ROUTING && key->protocol != PROTO_DESTINATION &&
+		    key->protocol != PROTO_FRAGMENT && key->protocol != PROTO_AUTH)
 			break;
 		if (at + 8 > headers->tail || bpf_probe_read_kernel(&extension, sizeof(extension), headers->head + at))
 			return at - headers->network;
@@ -158,15 +157,14 @@ RT_INLINE __u32 drop_read_v6(const struct drop_headers *headers, struct drop_flo
 }
 
 /* Fills addresses, ports and protocol of `key` as far as they can be read, and the packets and bytes it stands for. */
-RT_INLINE void drop_read_packet(struct sk_buff *skb, const bool typed, struct drop_flow_key *key,
-				struct drop_value *value)
+RT_INLINE void drop_read_packet(struct sk_buff *skb, const bool typed, struct drop_flow_key *key, struct drop_value *value)
 {
 	__u16 protocol = bpf_ntohs(DROP_GET(typed, skb, protocol));
 	__u32 length = DROP_GET(typed, skb, len);
 	struct drop_headers headers = {
-	    .head = DROP_GET(typed, skb, head),
-	    .network = DROP_GET(typed, skb, network_header),
-	    .tail = DROP_GET(typed, skb, tail),
+		.head = DROP_GET(typed, skb, head),
+		.network = DROP_GET(typed, skb, network_header),
+		.tail = DROP_GET(typed, skb, tail),
 	};
 	__u32 data = DROP_GET(typed, skb, data) - headers.head;
 	struct skb_shared_info *shared;
@@ -175,8 +173,7 @@ RT_INLINE void drop_read_packet(struct sk_buff *skb, const bool typed, struct dr
 
 	value->packets = 1;
 	value->bytes = length;
-	if (protocol != ETH_P_IP && protocol != ETH_P_IPV6 && protocol != ETH_P_8021Q && protocol != ETH_P_8021AD &&
-	    protocol)
+	if (protocol != ETH_P_IP && protocol != ETH_P_IPV6 && protocol != ETH_P_8021Q && protocol != ETH_P_8021AD && protocol)
 		return;
 	if (!headers.network) /* not yet looked for: a driver's packet starts with the network header */
 		headers.network = data;

@@ -8,7 +8,7 @@
 /* Values of struct drop_flow_key's direction; the same numbers as the flow record's. */
 #define DROP_UNKNOWN 0
 #define DROP_INGRESS 1
-#define DROP_EGRESS  2
+#define DROP_EGRESS 2
 
 /* Addressed to a group, or to another host: nobody here need have wanted it. */
 #define DROP_GROUP 1
@@ -56,7 +56,7 @@ RT_TABLE(drop_totals, struct drop_total_key, struct drop_value, 2048);
 RT_TABLE(drop_flows, struct drop_flow_key, struct drop_value, 4096);
 
 /* Packets and bytes that found no room: element 0 in drop_flows (they are in the totals), 1 in drop_totals. */
-#define DROP_NO_FLOW  0
+#define DROP_NO_FLOW 0
 #define DROP_NO_TOTAL 1
 RT_COUNTERS(drop_unattributed, struct drop_value, 2);
 

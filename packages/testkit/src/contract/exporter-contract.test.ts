@@ -32,7 +32,7 @@ const good = defineExporter({
   },
 });
 
-exporterContract(good as unknown as Exporter, {
+exporterContract(good, {
   refused: [{ target: 1 }],
   check: () => {
     expect(seen.families).toBeGreaterThan(3);
@@ -43,7 +43,7 @@ exporterContract(good as unknown as Exporter, {
 
 async function broken(change: Partial<Exporter>): Promise<string[]> {
   const names: string[] = [];
-  for (const rule of exporterRules({ ...good, ...change } as unknown as Exporter)) {
+  for (const rule of exporterRules({ ...good, ...change })) {
     await (async () => rule.check())().catch(() => names.push(rule.name));
   }
   return names;

@@ -1,7 +1,7 @@
 import type { Exporter, Plugin, PluginContext } from '@retina/sdk';
 
 /** Thrown by the n-th call a plugin makes to its host. */
-export class Sabotage extends Error {
+class Sabotage extends Error {
   override readonly name = 'Sabotage';
 }
 
@@ -9,7 +9,7 @@ export class Sabotage extends Error {
 export interface Sabotaged<P> {
   readonly component: P;
   /** Calls to the host so far. */
-  calls(): number;
+  readonly calls: () => number;
 }
 
 /**

@@ -2,7 +2,7 @@ import { FLOW_STRIDE, type Layout } from '@retina/sdk';
 import type { ReplayObject } from '../replay/replay-object.ts';
 
 /** A small generator with a seed, so that what failed once fails again. */
-export function random(seed: number): () => number {
+function random(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;

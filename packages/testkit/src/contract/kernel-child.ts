@@ -2,7 +2,6 @@
 // when a line arrives on standard input, and ends with its findings as a line of JSON.
 import { once } from 'node:events';
 import type { Host } from '@retina/core';
-import type { LoaderApi } from '@retina/loader';
 import type { Plugin } from '@retina/sdk';
 import { descriptors } from '../agent/usage.ts';
 import { recorder } from '../replay/recorder.ts';
@@ -12,7 +11,7 @@ import { handlerErrors, impossibleValues, memoryLogger, startHost, stateOf } fro
 
 const task = JSON.parse(process.argv[2]!) as KernelTask;
 const plugin = ((await import(task.module)) as { default: Plugin }).default;
-const loader = (await import('@retina/loader')) as unknown as LoaderApi;
+const loader = await import('@retina/loader');
 const recording = task.record === undefined ? undefined : recorder(loader);
 const logger = memoryLogger();
 

@@ -41,7 +41,7 @@ function lintCommon(component: Plugin | Exporter): string[] {
   if (!NAME.test(component.name))
     problems.push(`name: "${component.name}" must be lower-case letters, digits and dashes`);
   if (component.api !== API)
-    problems.push(`api: is ${String(component.api)}, this suite tests version ${API}; set api: API`);
+    problems.push(`api: is ${String(component.api)}, this suite tests version ${String(API)}; set api: API`);
   const text = component.description?.trim() ?? '';
   if (text.length < 10 || text.includes('\n')) problems.push('description: must be one sentence');
   if (!['experimental', 'beta', 'stable'].includes(component.stability)) {

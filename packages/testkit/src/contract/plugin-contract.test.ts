@@ -69,7 +69,7 @@ const good = definePlugin({
   },
 });
 
-pluginContract(good as unknown as Plugin, { recording, refused: [{ pollMs: 1 }, { pollMs: 'often' }] });
+pluginContract(good, { recording, refused: [{ pollMs: 1 }, { pollMs: 'often' }] });
 
 const settings: PluginContractOptions = { recording };
 
@@ -88,11 +88,12 @@ async function broken(change: Partial<Plugin>, also: PluginContractOptions = set
 }
 
 type Setup = Plugin['setup'];
-const after = (more: (ctx: Parameters<Setup>[0]) => void | Promise<void>): Setup =>
-  (async (ctx: never) => {
+const after =
+  (more: (ctx: Parameters<Setup>[0]) => void | Promise<void>): Setup =>
+  async (ctx: never) => {
     await good.setup(ctx);
     await more(ctx);
-  }) as Setup;
+  };
 
 describe('the contract of plugins finds', () => {
   const MANIFEST = 'its manifest is right';

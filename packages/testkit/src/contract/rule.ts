@@ -5,7 +5,7 @@ export interface Rule {
   readonly skip?: string | undefined;
   /** Milliseconds it may take. Default 30 000. */
   readonly timeoutMs?: number;
-  check(): void | Promise<void>;
+  readonly check: () => void | Promise<void>;
 }
 
 /** What a broken rule throws. */

@@ -28,7 +28,7 @@ export interface IpFacts {
   readonly malformed?: boolean;
 }
 
-export interface Facts {
+interface Facts {
   readonly ip?: IpFacts;
   readonly laterFragment?: boolean;
   readonly ports?: readonly [source: number, destination: number];

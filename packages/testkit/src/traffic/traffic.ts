@@ -195,7 +195,7 @@ async function watched(from: Namespace, device: string, mode: string, options: o
 }
 
 function flags(options: object): string[] {
-  return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
+  return Object.entries(options).flatMap(([name, value]: [string, string | number | boolean | undefined]) => {
     if (value === undefined || value === false) return [];
     const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     return value === true ? [flag] : [flag, String(value)];
