@@ -21,8 +21,8 @@ RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide,
 {
 	__u64 hash = (words->key[0] ^ seed) * -0x61c88647ll + (words->key[1] ^ ((__u64)words->flags << 32)) * 0x7feb352dll;
 	if (wide)
-		hash += words->address[0] * 0x68e31da5ll + words->address[1] * -0x52a5c613ll +
-			words->address[2] * 0x2c1b3c6dll + words->address[3] * -0x68aa9d7bll;
+		hash += words->address[0] * 0x68e31da5ll + words->address[1] * -0x52a5c613ll + words->address[2] * 0x2c1b3c6dll +
+			words->address[3] * -0x68aa9d7bll;
 	return hash;
 }
 
@@ -121,8 +121,8 @@ append:
 		return false;
 	unit->key[0] = words->key[0];
 	unit->key[1] = words->key[1];
-	unit->packets_word = ((__u64)words->flags << RT_COUNT_FLAGS_SHIFT) |
-			     ((__u64)(__u16)here->stamp << RT_COUNT_LAST_SHIFT) | packets;
+	unit->packets_word =
+	    ((__u64)words->flags << RT_COUNT_FLAGS_SHIFT) | ((__u64)(__u16)here->stamp << RT_COUNT_LAST_SHIFT) | packets;
 	unit->bytes_word = (here->stamp << RT_COUNT_FIRST_SHIFT) | bytes;
 	index->tag[slot] = tag;
 	index->position[slot] = head;
@@ -147,20 +147,18 @@ RT_INLINE bool rt_flow_is_narrow(const struct rt_packet *packet)
 	return packet->family == 4 && packet->ports && packet->ifindex <= RT_META_IFINDEX_MASK;
 }
 
-RT_INLINE bool rt_flow_narrow(const struct rt_flow_here *here, const struct rt_flow_region *region,
-			   struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
-			   __u32 packets, __u32 bytes)
+RT_INLINE bool rt_flow_narrow(const struct rt_flow_here *here, const struct rt_flow_region *region, struct rt_flow_words *words,
+			      const struct rt_packet *packet, __u32 egress, __u32 flags, __u32 packets, __u32 bytes)
 {
 	words->key[0] = packet->saddr.word[3] | ((__u64)packet->daddr.word[3] << 32);
-	words->key[1] = packet->sport | ((__u32)packet->dport << 16) |
-			((__u64)(rt_flow_meta(packet, egress) | packet->ifindex) << 32);
+	words->key[1] =
+	    packet->sport | ((__u32)packet->dport << 16) | ((__u64)(rt_flow_meta(packet, egress) | packet->ifindex) << 32);
 	words->flags = flags;
 	return rt_flow_ring(here, region, words, false, packets, bytes);
 }
 
-RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, const struct rt_flow_region *region,
-			   struct rt_flow_words *words, const struct rt_packet *packet, __u32 egress, __u32 flags,
-			   __u32 packets, __u32 bytes)
+RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, const struct rt_flow_region *region, struct rt_flow_words *words,
+			    const struct rt_packet *packet, __u32 egress, __u32 flags, __u32 packets, __u32 bytes)
 {
 	words->key[0] = packet->ifindex | ((__u64)packet->sport << 32) | ((__u64)packet->dport << 48);
 	words->key[1] = rt_flow_kind(packet) | ((__u64)(rt_flow_meta(packet, egress) | RT_META_WIDE) << 32);
@@ -199,9 +197,9 @@ static __noinline int rt_flow_record(__u32 egress, __u32 flags, __u32 packets, _
 		return 0;
 	if (here.line && here.index && here.cpu < rt_ring_cpus) {
 		rt_flow_settle(here.index, &region);
-		if (rt_flow_is_narrow(packet) ?
-			    rt_flow_narrow(&here, &region, &scratch->words, packet, egress, flags, packets, bytes) :
-			    rt_flow_wide(&here, &region, &scratch->words, packet, egress, flags, packets, bytes))
+		if (rt_flow_is_narrow(packet)
+			? rt_flow_narrow(&here, &region, &scratch->words, packet, egress, flags, packets, bytes)
+			: rt_flow_wide(&here, &region, &scratch->words, packet, egress, flags, packets, bytes))
 			return 0;
 	}
 	addition = &scratch->addition;

@@ -32,7 +32,7 @@ enum rt_tcp_flag {
 	RT_TCP_NS = 1 << 8,
 };
 
-/* Objects built apart share this through rt_tap_scratch: fields may be added in `spare`, never moved. Offsets are from skb->data. */
+/* Objects built apart share this through rt_tap_scratch: fields may be added in `spare`, never moved. Offsets count from skb->data. */
 struct rt_packet {
 	union rt_ip saddr; /* IPv4 as ::ffff:a.b.c.d */
 	union rt_ip daddr;
