@@ -60,11 +60,19 @@ Slab* Port::slab() {
     }
   }
   if (current_ >= 0) return &slabs_[static_cast<size_t>(current_)];
-  if (!muted_) {  // level-triggered descriptors would spin until JavaScript catches up
+  // Level-triggered descriptors that are not read would spin until JavaScript catches up. A source that asks for no
+  // slab in ready() reads them in any case, and its wake-ups go on.
+  if (ready_ && !muted_) {
     for (const int fd : fds_) reactor_.watch(*this, fd, false);
     muted_ = true;
   }
   return nullptr;
+}
+
+void Port::ready(int fd) {
+  ready_ = true;
+  source_->ready(fd);
+  ready_ = false;
 }
 
 void Port::submit(size_t rows, uint64_t lost) {

@@ -49,6 +49,8 @@ class Port : public SourceHost, public std::enable_shared_from_this<Port> {
  private:
   friend class Reactor;
   void give_back(int index);
+  /** Native thread: Source::ready. */
+  void ready(int fd);
   /** Native thread: reads the starved flag that JavaScript cleared the cause of. */
   bool resumed();
   bool due(int64_t now) const;
@@ -65,6 +67,7 @@ class Port : public SourceHost, public std::enable_shared_from_this<Port> {
   // native thread
   std::vector<Slab> slabs_;
   int current_ = -1;
+  bool ready_ = false;  // in Source::ready
   bool muted_ = false;
   std::vector<int> fds_;
   int64_t interval_ = 0;

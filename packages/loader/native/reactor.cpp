@@ -265,7 +265,7 @@ void Reactor::run() {
       if (entry == ports_.end() || entry->second->closed) continue;
       const auto port = entry->second;
       try {
-        port->source_->ready(static_cast<int>(static_cast<uint32_t>(events[i].data.u64)));
+        port->ready(static_cast<int>(static_cast<uint32_t>(events[i].data.u64)));
       } catch (const Failure& failure) {
         fail(*port, failure);
       }
