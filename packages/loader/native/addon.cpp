@@ -1,4 +1,5 @@
 // The module: what it exports, and its state per environment.
+#include <malloc.h>
 #include <napi.h>
 
 #include "environment.hpp"
@@ -44,6 +45,18 @@ static Napi::Value remove_stale_filters(const Napi::CallbackInfo& info) {
       [](Napi::Env env, uint32_t count) -> Napi::Value { return Napi::Number::New(env, count); });
 }
 
+/** Makes the C library give freed memory back at once, and keep it in few places. Process-wide, so the caller decides. */
+static Napi::Value return_memory(const Napi::CallbackInfo& info) {
+#ifdef __GLIBC__
+  constexpr int kThreshold = 128 * 1024;  // set at all, it no longer grows with what was freed
+  mallopt(M_MMAP_THRESHOLD, kThreshold);
+  mallopt(M_TRIM_THRESHOLD, kThreshold);
+  mallopt(M_ARENA_MAX, 2);
+  malloc_trim(0);
+#endif
+  return info.Env().Undefined();
+}
+
 /** The flow record's layout as the native side writes it: {stride, offsets}. */
 static Napi::Value flow_layout(Napi::Env env) {
   Napi::Object offsets = Napi::Object::New(env);
@@ -72,6 +85,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("openObject", Napi::Function::New<&open_object>(env, "openObject"));
   exports.Set("createMap", Napi::Function::New<&Map::create>(env, "createMap"));
   exports.Set("settled", Napi::Function::New<&settled>(env, "settled"));
+  exports.Set("returnMemory", Napi::Function::New<&return_memory>(env, "returnMemory"));
   exports.Set("removeStaleFilters", Napi::Function::New<&remove_stale_filters>(env, "removeStaleFilters"));
   exports.Set("flowLayout", flow_layout(env));
   define_features(env, exports);

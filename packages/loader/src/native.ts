@@ -47,6 +47,7 @@ export interface Native {
   openObject(path: string): NativeSpec;
   createMap(spec: object): BpfMap;
   settled(): Promise<void>;
+  returnMemory(): void;
   removeStaleFilters(): Promise<number>;
   features(): Record<string, unknown>;
   tracepointArguments(name: string): number;
