@@ -7,7 +7,6 @@ import type { Flags } from './flags.ts';
 import { COMPONENTS_FROM } from './index.ts';
 import { holdNamespace } from './lock.ts';
 import type { AgentLog } from './log.ts';
-import { staySmall } from './memory.ts';
 import { AgentView } from './view.ts';
 
 export interface AgentOptions {
@@ -23,8 +22,6 @@ export interface AgentOptions {
 export interface ReadConfig extends LoadedConfig {
   readonly text?: string | undefined;
 }
-
-staySmall(); // before anything of size is made
 
 /** The configuration the flags ask for. Throws RETINA_CONFIG_INVALID with every mistake. */
 export async function readConfig({ config: file }: Flags): Promise<ReadConfig> {

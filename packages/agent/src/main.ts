@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './stay-small.ts';
 import { enableCompileCache } from 'node:module';
 import packageJson from '../package.json' with { type: 'json' };
 import { RetinaError } from '@retina/sdk';
@@ -36,7 +37,10 @@ async function main(): Promise<void> {
     // What went wrong must not vanish with the screen.
     for (const { level, text } of log.notices) if (level === 'error') process.stderr.write(`${text}\n`);
   });
-  process.on('SIGHUP', () => void agent.reload().catch(() => {}));
+  process.on('SIGHUP', () => {
+    if (tui) shutdown.end(0, 'the terminal has gone');
+    else void agent.reload().catch(() => {});
+  });
   try {
     await agent.start();
   } catch (error) {
