@@ -11,7 +11,8 @@ export const USAGE = `retina-agent: shows what this host's network does, seen fr
   --version, --help
 
 Exit codes: 0 ended as asked, 1 failed (missing rights among the reasons), 2 wrong arguments or configuration.
-SIGHUP and a change of the file reload the configuration. SIGTERM and Ctrl-C end the agent, a second Ctrl-C at once.
+A change of the file reloads the configuration, and so does SIGHUP, except under the live screen, where it says that the
+terminal has gone. SIGTERM and Ctrl-C end the agent, a second Ctrl-C at once.
 `;
 
 export interface Flags {

@@ -2,6 +2,8 @@ import type { Logger } from '@retina/sdk';
 
 /** Time everything may take from the first signal; Kubernetes and systemd give more, a person at a terminal less. */
 const DEADLINE_MS = 4500;
+/** Signals this close together are one key press: npm passes on what the terminal has already sent to everybody. */
+const ONE_PRESS_MS = 400;
 
 /**
  * Runs `close` once, at SIGTERM, SIGINT or {@link Shutdown.end}, and leaves the process within 5 s: with `close` done, or
@@ -12,13 +14,16 @@ export class Shutdown {
   private readonly close: () => Promise<void>;
   /** Whether the end has begun. */
   ending = false;
+  private pressed = -Infinity;
 
   constructor(log: Logger, close: () => Promise<void>) {
     this.log = log;
     this.close = close;
     process.on('SIGTERM', () => this.end(0, 'SIGTERM'));
     process.on('SIGINT', () => {
-      if (this.ending) process.exit(130);
+      const now = performance.now();
+      if (this.ending && now - this.pressed > ONE_PRESS_MS) process.exit(130);
+      if (!this.ending) this.pressed = now;
       this.end(0, 'SIGINT');
     });
     process.on('uncaughtException', (error) => {
