@@ -1,6 +1,7 @@
 import { Direction, type FlowBatch, Observation } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
+import { rememberedFlow } from './flow-id.ts';
 import { Translations } from './translations.ts';
 
 const CELLS = 4; // epoch, source, destination, tap
@@ -23,7 +24,7 @@ export class IdentityStage {
   resolve(batch: FlowBatch): void {
     const { endpoints, uplinkRows } = this;
     for (let row = 0; row < batch.length; row++) {
-      const flow = batch.flowId(row);
+      const flow = rememberedFlow(batch, row);
       const at = flow * CELLS;
       if (flow !== 0 && at < this.cache.length && this.cache[at] === endpoints.epoch && batch.fresh(row) === 0) {
         const { cache } = this;
@@ -108,7 +109,7 @@ export class IdentityStage {
 
   private keep(batch: FlowBatch, row: number, source: number, destination: number, tap: number): void {
     batch.setEndpoints(row, source, destination, tap);
-    const flow = batch.flowId(row);
+    const flow = rememberedFlow(batch, row);
     if (flow === 0) return;
     const at = flow * CELLS;
     if (at >= this.cache.length) this.cache = resized(this.cache, Math.max(at + CELLS, this.cache.length * 2));

@@ -2,6 +2,7 @@ import { type FlowBatch, Observation, Verdict } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
 import { Connections, type TopConnection } from './connections.ts';
+import { rememberedFlow } from './flow-id.ts';
 import { Talkers, TOP_WINDOW_SECONDS, type TopTalker } from './talkers.ts';
 
 export { TOP_WINDOW_SECONDS, type TopEnd, type TopTalker } from './talkers.ts';
@@ -42,7 +43,7 @@ export class FlowTop {
     for (let row = 0; row < batch.length; row++) {
       if (batch.verdict(row) === Verdict.DROPPED || !this.counts(batch, row)) continue;
       const reply = batch.isReply(row);
-      const at = batch.flowId(row) * CELLS; // 0 is no id: its place is overwritten every time
+      const at = rememberedFlow(batch, row) * CELLS; // 0 is no id: its place is overwritten every time
       if (at >= cache.length) cache = resized(cache, Math.max(at + CELLS, cache.length * 2));
       let talker = cache[at + 2]!;
       let connection = cache[at + 4]!;

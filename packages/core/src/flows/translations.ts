@@ -1,5 +1,6 @@
 import { type FlowBatch, Reply } from '@retina/sdk';
 import { resized, SeriesTable } from '../metrics/series-table.ts';
+import { rememberedFlow } from './flow-id.ts';
 
 const MAX_ENTRIES = 131_072;
 /** An entry is looked at when a flow begins and when identity changes; between these it only has to be there. */
@@ -66,7 +67,7 @@ export class Translations {
   private ask(batch: FlowBatch, row: number, out: boolean, anyPort: boolean): number {
     const entry = this.entry(batch, row, out, anyPort);
     if (entry < 0) return 0;
-    this.askers[entry] = batch.flowId(row);
+    this.askers[entry] = rememberedFlow(batch, row);
     return this.pods[entry]!;
   }
 

@@ -1,5 +1,6 @@
 import { Direction, type FlowBatch } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
+import { rememberedFlow } from '../flows/flow-id.ts';
 import { countsFor } from './counts-for.ts';
 import type { PodOptions } from './pod-options.ts';
 import { PodSide } from './pod-side.ts';
@@ -53,7 +54,7 @@ export class PodView {
 
   /** The target that a flow record counts for, or {@link NO_SAMPLE} or {@link NO_ROOM}. */
   resolve(batch: FlowBatch, row: number): number {
-    const flow = batch.flowId(row);
+    const flow = rememberedFlow(batch, row);
     const stamp = ((this.generation << 2) | batch.isReply(row)) >>> 0;
     const at = flow * CELLS;
     if (flow !== 0 && at < this.cache.length && batch.fresh(row) === 0) {
