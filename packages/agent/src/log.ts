@@ -17,12 +17,13 @@ export interface AgentLog extends Logger {
 
 /** JSON lines on standard output, as soon as they are written: what a pipe, journald or a container runtime gets. */
 export async function jsonLog(level: string, base: Readonly<Record<string, unknown>>): Promise<AgentLog> {
-  const { pino, stdTimeFunctions, destination } = await import('pino');
+  const { pino, stdSerializers, stdTimeFunctions, destination } = await import('pino');
   const options = {
     level,
     base,
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { error: stdSerializers.err }, // texts pass as they are
   };
   const logger: PinoLogger = pino(options, destination({ fd: 1, sync: true }));
   const at =
@@ -41,6 +42,12 @@ export async function jsonLog(level: string, base: Readonly<Record<string, unkno
   };
 }
 
+/** The first line of a value as text. */
+function short(value: unknown): string {
+  const text = value instanceof Error ? String(value) : typeof value === 'string' ? value : JSON.stringify(value);
+  return (text ?? '').split('\n', 1)[0]!;
+}
+
 /** Keeps warnings and errors for the live screen, which owns the terminal. */
 export function screenLog(level: string): AgentLog {
   const notices: Notice[] = [];
@@ -49,9 +56,7 @@ export function screenLog(level: string): AgentLog {
     (name: string) =>
     (message: string, fields: Readonly<Record<string, unknown>> = {}) => {
       if (RANK[name]! < least) return;
-      const details = Object.entries(fields).map(
-        ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-      );
+      const details = Object.entries(fields).map(([key, value]) => `${key}=${short(value)}`);
       const text = [new Date().toISOString().slice(11, 19), name, message, ...details].join(' ');
       notices.push({ level: name, text });
       if (notices.length > KEPT_NOTICES) notices.shift();

@@ -35,7 +35,8 @@ async function main(): Promise<void> {
     if (tui) process.stdout.write('Retina is ending.\n');
     await agent.close();
     // What went wrong must not vanish with the screen.
-    for (const { level, text } of log.notices) if (level === 'error') process.stderr.write(`${text}\n`);
+    const errors = log.notices.filter(({ level }) => level === 'error').map(({ text }) => text);
+    for (const text of new Set(errors)) process.stderr.write(`${text}\n`);
   });
   process.on('SIGHUP', () => {
     if (tui) shutdown.end(0, 'the terminal has gone');
