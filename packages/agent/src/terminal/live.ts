@@ -6,6 +6,8 @@ const LEAVE = '\u001b[?25h\u001b[?1049l';
 const HOME = '\u001b[H';
 const CLEAR_LINE = '\u001b[K';
 const CLEAR_BELOW = '\u001b[J';
+const NO_WRAP = '\u001b[?7l';
+const WRAP = '\u001b[?7h';
 
 export interface LiveSize {
   readonly columns: number;
@@ -26,7 +28,9 @@ export function showLive(out: WriteStream, ms: number, render: (size: LiveSize) 
     const rows = out.rows || 24;
     // Wider lines than the terminal has would wrap and push the rest down; the terminal cuts them instead.
     const lines = render({ columns, rows, colour });
-    out.write('\u001b[?7l' + HOME + lines.map((line) => line + CLEAR_LINE).join('\n') + CLEAR_BELOW + '\u001b[?7h');
+    // Cleared before it is written: after a full line the cursor stands on the last column, and would clear that.
+    const text = lines.map((line) => CLEAR_LINE + line).join('\n');
+    out.write(NO_WRAP + HOME + text + (lines.length < rows ? '\n' + CLEAR_BELOW : '') + WRAP);
   };
   const leave = () => {
     if (left) return;
