@@ -73,7 +73,12 @@ export class IdentityStage {
         // The interface of a kernel event may be one inside another namespace: its index means nothing here.
         tap = endpoints.byNetns(batch.netns(row));
         if (tap === 0 || endpoints.isHost(tap)) break;
-        // Loopback means the namespace itself; and what nobody knows there is its own end, by the direction.
+        // Loopback means the namespace itself, as does an address of its own that others have as well; and what nobody
+        // knows there is its own end, by the direction.
+        if (source !== tap && destination !== tap) {
+          if (source !== 0 && endpoints.claims(tap, s(0), s(1), s(2), s(3))) source = tap;
+          if (destination !== 0 && endpoints.claims(tap, d(0), d(1), d(2), d(3))) destination = tap;
+        }
         if (isLoopback(s)) source = tap;
         else if (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS) source = tap;
         if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;

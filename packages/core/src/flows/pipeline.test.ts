@@ -38,6 +38,18 @@ describe('FlowPipeline', () => {
     expect(ids).toEqual([[web, dns, web], [web, dns, web], [web, dns, dns], [web, dns, 0], [0, web, web]]); // prettier-ignore
   });
 
+  it('takes an address of a drop for that of the namespace it happened in, if others have it as well', () => {
+    const far = { kind: 'pod', namespace: 'netns', addresses: ['10.0.0.1', '10.0.0.2'] } as const;
+    table.provider(0).put({ ...far, key: 'far', name: 'far', netns: [77] });
+    table.provider(0).put({ ...far, key: 'farther', name: 'farther', netns: [78] });
+    const batch = batchOf(
+      { observation: Observation.HOST, netns: 77, destinationAddress: OUTSIDE, direction: Direction.EGRESS },
+      { observation: Observation.HOST, netns: 78, sourceAddress: OUTSIDE, direction: Direction.INGRESS },
+    );
+    new FlowPipeline({ endpoints: table }).source('p').emit(batch);
+    expect([batch.sourceEndpoint(0), batch.destinationEndpoint(1)]).toEqual([table.byNetns(77), table.byNetns(78)]);
+  });
+
   it('learns sources where the provider asked for it, and knows them as destinations then', () => {
     const flows = new FlowPipeline({ endpoints: table }).source('p');
     flows.emit(batchOf({ sourceAddress: OUTSIDE, ifindex: 11 }));

@@ -3,7 +3,7 @@ import type { EndpointSpec, Words } from './endpoint-spec.ts';
 /** What one provider says of one endpoint. */
 export interface Claim {
   readonly precedence: number;
-  /** Order of arrival: the later of two equals wins. */
+  /** Order of arrival: the later of two equals, equally near, wins. */
   readonly turn: number;
   spec: EndpointSpec;
   print: string;

@@ -22,12 +22,17 @@ export class EndpointIndex {
     return this.claimants.get(text) ?? [];
   }
 
+  /** Whether an endpoint is among those who claim an address. */
+  claims(id: number, text: string): boolean {
+    return this.claimantsOf(text).some((claim) => rootOf(claim).id === id);
+  }
+
   enlist(claim: Claim): void {
     for (const text of claim.addresses.keys()) {
       const list = [...this.claimantsOf(text), claim];
       this.claimants.set(
         text,
-        list.sort((a, b) => b.precedence - a.precedence || b.turn - a.turn),
+        list.sort((a, b) => b.precedence - a.precedence || nearness(b) - nearness(a) || b.turn - a.turn),
       );
     }
   }
@@ -58,4 +63,10 @@ export class EndpointIndex {
     for (const i of interfaces) this.interfaces.expire(i, id);
     for (const n of netns) this.namespaces.expire(n, id);
   }
+}
+
+/** Namespaces nobody here is linked to may have the same private addresses as the host or its neighbours. */
+function nearness({ spec }: Claim): number {
+  if (spec.host) return 2;
+  return spec.near ? 1 : 0;
 }

@@ -24,6 +24,8 @@ export interface EndpointSpec {
   readonly host?: boolean;
   /** Its addresses cannot be listed: sources seen on its interfaces are taken as its own. */
   readonly learn?: boolean;
+  /** A link joins it to the agent's namespace: packets seen there with an address that others claim, too, are its. */
+  readonly near?: boolean;
 }
 
 /** One source of endpoints. Every change is visible to look-ups at once. */

@@ -191,10 +191,10 @@ export class LocalIdentity implements Disposable {
         const links = netnsid < 0 ? [] : (veths.get(netnsid) ?? []);
         veths.delete(netnsid);
         const { addresses, refused } = this.known.get(name)!;
-        return this.pod(`ns:${inode}`, name, links, { netns: [inode], addresses, learn: refused });
+        return this.pod(`ns:${inode}`, name, links, { netns: [inode], addresses, learn: refused, near: netnsid >= 0 });
       });
     for (const [netnsid, links] of veths) {
-      specs.push(this.pod(`id:${netnsid}:${links[0]!.ifindex}`, links[0]!.name, links, { learn: true }));
+      specs.push(this.pod(`id:${netnsid}:${links[0]!.ifindex}`, links[0]!.name, links, { learn: true, near: true }));
     }
     return specs;
   }

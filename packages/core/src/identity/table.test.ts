@@ -73,6 +73,20 @@ describe('EndpointTable', () => {
     expect(at('10.0.0.1').name).toBe('b');
   });
 
+  it('takes an address for the host’s, then for a neighbour’s, before that of a namespace no link leads to', () => {
+    const local = table.provider(0);
+    local.put(pod('host', ['10.0.0.1', '192.0.2.7'], { kind: 'host', host: true }));
+    local.put(pod('near', ['10.0.0.2'], { near: true, netns: [1] }));
+    local.put(pod('far', ['10.0.0.1', '10.0.0.2', '10.0.0.3'], { netns: [2] }));
+    expect(['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((text) => at(text).name)).toEqual(['host', 'near', 'far']);
+    const far = table.byNetns(2);
+    expect([table.isHost(at('192.0.2.7').id), table.isHost(far)]).toEqual([true, false]);
+    expect(table.claims(far, ...words(parseAddress('10.0.0.2')!))).toBe(true);
+    expect(table.claims(far, ...words(parseAddress('192.0.2.7')!))).toBe(false);
+    local.remove('near');
+    expect(at('10.0.0.2').name).toBe('far');
+  });
+
   it('takes the same key with another name for another endpoint, and the same name with other labels for the same', () => {
     const local = table.provider(0);
     const updated: number[] = [];

@@ -76,6 +76,11 @@ export class EndpointTable implements EndpointReader {
     return this.index.namespaces.get(inode);
   }
 
+  /** Whether an endpoint claims an address, also where somebody else comes before it. */
+  claims(id: number, w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.index.claims(id, formatWords(w0, w1, w2, w3));
+  }
+
   byId(id: number): Endpoint {
     return this.endpoints.get(id) ?? UNKNOWN;
   }
@@ -132,8 +137,7 @@ export class EndpointTable implements EndpointReader {
 
   /** Ends what has lingered long enough. The host calls it about once a second. */
   sweep(): void {
-    const now = this.now();
-    const over = this.retired.filter((r) => r.until <= now);
+    const [now, over] = [this.now(), this.retired.filter((r) => r.until <= this.now())];
     if (over.length === 0) return;
     this.retired = this.retired.filter((r) => r.until > now);
     for (const gone of over) {
@@ -144,9 +148,8 @@ export class EndpointTable implements EndpointReader {
   }
 
   private add(precedence: number, spec: EndpointSpec, print: string): Claim {
-    const claim: Claim = {
-      precedence, turn: ++this.turns, spec, print, addresses: addressesOf(spec), learned: new Map(), id: 0, into: undefined,
-    }; // prettier-ignore
+    const state = { addresses: addressesOf(spec), learned: new Map(), id: 0, into: undefined };
+    const claim: Claim = { precedence, turn: ++this.turns, spec, print, ...state };
     if (spec.host) this.hostClaims.add(claim);
     this.index.enlist(claim);
     this.settle(claim);
@@ -158,12 +161,11 @@ export class EndpointTable implements EndpointReader {
     const gone = new Map(claim.addresses);
     this.index.delist(claim);
     Object.assign(claim, { spec, print, addresses: addressesOf(spec) });
-    for (const text of claim.addresses.keys()) gone.delete(text);
+    claim.addresses.forEach((_, text) => gone.delete(text));
     this.index.enlist(claim);
     const lost = (list: readonly number[] = [], now: readonly number[] = []) => list.filter((n) => !now.includes(n));
-    const interfaces = lost(before.interfaces, spec.interfaces);
-    const netns = lost(before.netns, spec.netns);
-    this.linger(rootOf(claim).id, [...gone.values()], interfaces, netns);
+    const { interfaces, netns } = before;
+    this.linger(rootOf(claim).id, [...gone.values()], lost(interfaces, spec.interfaces), lost(netns, spec.netns));
     this.settle(claim, gone.keys());
     if (claim.id !== 0 && describes(before) !== describes(spec)) this.tell('updated', claim.id);
   }
@@ -176,7 +178,7 @@ export class EndpointTable implements EndpointReader {
     this.settle(undefined, claim.addresses.keys());
   }
 
-  /** Brings the indexes in line for a claim, for whoever shares an address with it, and for addresses it left. */
+  /** Brings the indexes in line for a claim, for who shares an address with it, and for addresses it left. */
   private settle(claim: Claim | undefined, left: Iterable<string> = []): void {
     const claims = new Set<Claim>(claim ? [claim] : []);
     for (const text of [...(claim?.addresses.keys() ?? []), ...left]) {
@@ -205,10 +207,9 @@ export class EndpointTable implements EndpointReader {
     }
     if (into && claim.id !== 0) this.retire(claim);
     claim.into = into;
-    if (!into) {
-      if (claim.id === 0) this.owners.set((claim.id = ++this.lastId), claim);
-      this.describe(claim);
-    }
+    if (into) return;
+    if (claim.id === 0) this.owners.set((claim.id = ++this.lastId), claim);
+    this.describe(claim);
   }
 
   private describe(claim: Claim): void {
