@@ -1,4 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { constants } from 'node:os';
+
+/** Shows the cursor and leaves the alternate screen: what a killed child could not do any more. */
+const PLAIN_SCREEN = '\u001b[?25h\u001b[?1049l';
 
 /** Standard output of a command, trimmed, or undefined if it failed or does not exist. */
 export function capture(command, args, options = {}) {
@@ -43,5 +47,10 @@ export function become(command, args, env = process.env) {
     process.stderr.write(`${command}: ${error.message}\n`);
     process.exit(127);
   });
-  child.on('exit', (code, signal) => process.exit(signal ? 128 + 2 : (code ?? 1)));
+  child.on('exit', (code, signal) => {
+    if (!signal) process.exit(code ?? 1);
+    if (process.stdout.isTTY) process.stdout.write(PLAIN_SCREEN);
+    process.stderr.write(`ended by ${signal}\n`);
+    process.exit(128 + constants.signals[signal]);
+  });
 }
