@@ -32,8 +32,7 @@ interface Retired extends Holdings {
 const UNKNOWN: Endpoint = Object.freeze({
   id: 0, kind: 'unknown', namespace: '', name: '', workloads: [], labels: {}, service: '', zone: '', node: '', addresses: [],
 }); // prettier-ignore
-const MAX_LEARNED = 256;
-const MAX_REMEMBERED = 4096;
+const [MAX_LEARNED, MAX_REMEMBERED] = [256, 4096];
 
 /**
  * Who is behind an address, an interface or a network namespace: integers in, a small integer out. Providers claim
@@ -137,7 +136,8 @@ export class EndpointTable implements EndpointReader {
 
   /** Ends what has lingered long enough. The host calls it about once a second. */
   sweep(): void {
-    const [now, over] = [this.now(), this.retired.filter((r) => r.until <= this.now())];
+    const now = this.now();
+    const over = this.retired.filter((r) => r.until <= now);
     if (over.length === 0) return;
     this.retired = this.retired.filter((r) => r.until > now);
     for (const gone of over) {
