@@ -15,14 +15,15 @@
 
 /*
  * Multilinear: the products are independent of each other, so that the CPU works on all of them at once. Its upper bits
- * count. The factors are odd, and short enough to stand in the instruction.
+ * count, so the factors are odd and as wide as the words: the lowest bit of a word (of a port) must reach them.
  */
 RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide, __u64 seed)
 {
-	__u64 hash = (words->key[0] ^ seed) * -0x61c88647ll + (words->key[1] ^ ((__u64)words->flags << 32)) * 0x7feb352dll;
+	__u64 hash = (words->key[0] ^ seed) * 0x9e3779b97f4a7c15ull +
+		     (words->key[1] ^ ((__u64)words->flags << 32)) * 0xc2b2ae3d27d4eb4full;
 	if (wide)
-		hash += words->address[0] * 0x68e31da5ll + words->address[1] * -0x52a5c613ll + words->address[2] * 0x2c1b3c6dll +
-			words->address[3] * -0x68aa9d7bll;
+		hash += words->address[0] * 0xd6e8feb86659fd93ull + words->address[1] * 0xa0761d6478bd642full +
+			words->address[2] * 0xe7037ed1a0b428dbull + words->address[3] * 0x8ebc6af09c88c6e3ull;
 	return hash;
 }
 
