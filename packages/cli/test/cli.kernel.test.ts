@@ -80,7 +80,7 @@ describe('retina, beside a running agent', () => {
         .map((line) => JSON.parse(line));
     };
     const http = await lines('--pod', 'default/a', '--port', '80', '--since', '5m');
-    expect(http.length).toBeGreaterThanOrEqual(10);
+    expect(http.length).toBeGreaterThanOrEqual(4); // two directions at two taps, whatever was merged
     for (const flow of http) expect(Object.values(flow.l4.TCP)).toContain(80);
     expect(await lines('--port', '80', '--last', '3')).toHaveLength(3);
     expect(await lines('--ip', '203.0.113.0/24')).toEqual([]);
