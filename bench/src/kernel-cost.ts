@@ -97,6 +97,7 @@ async function turns(
     flows,
     order: 'random',
     bypass: true,
+    urgent: true,
     packets: 40_000,
   };
   const ifindex = await net.node.ifindex(ingress ? source.hostInterface : b.hostInterface);

@@ -29,6 +29,7 @@ struct options {
 	uint64_t seed;
 	enum order order;
 	bool reset;  /* end connections by RST */
+	bool urgent; /* run before everything else on the machine */
 	bool bypass; /* AF_PACKET: leave without the queueing discipline (and the egress hook) */
 };
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type AgentProcess, flood, NodeWorld, World } from '@retina/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentClient } from '../../src/api/index.ts';
@@ -47,6 +48,17 @@ describe.runIf(KERNEL)('exact at scale', () => {
       await flood(a.namespace, between(a, b, family, more));
     });
     expect(packets).toBeGreaterThanOrEqual(1_200_000);
+  });
+
+  it('a thousand flows are a few records each interval, whatever the rate', async () => {
+    const [a, b] = [net.pod('a'), net.pod('b')];
+    const records = async () => (await agent.metrics()).sum('networkobservability_flow_ring_records_total');
+    await sleep(1500);
+    const before = await records();
+    const sent = await flood(a.namespace, between(a, b, 'ipv4', { seconds: 2, rate: 100_000, flows: 1000, order: 'random' })); // prettier-ignore
+    await sleep(1500);
+    // Two taps; each drain finds a record per flow, and some more of flows that share a place in the index.
+    expect((await records()) - before).toBeLessThan(sent.packets);
   });
 
   it('a reader that stands still: ring, spill and overflow together are all there was', async () => {

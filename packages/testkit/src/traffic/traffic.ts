@@ -59,6 +59,8 @@ export interface FloodOptions extends FrameRoute {
   readonly seed?: number;
   /** Leave without the queueing discipline: faster, but past the device's egress hook. */
   readonly bypass?: boolean;
+  /** Run before everything else on the machine, for measurements. */
+  readonly urgent?: boolean;
 }
 
 /** Sends UDP frames made by hand through a device: any number of flows, exactly `packets` of them. */
