@@ -22,7 +22,14 @@ export interface DemoWorld extends AsyncDisposable {
  * A world that a killed agent left is removed first; one that belongs to a living agent is an error.
  */
 export async function createDemoWorld(log: Logger): Promise<DemoWorld> {
-  const owner = await claimDemo();
+  const owner = await claimDemo().catch((error: NodeJS.ErrnoException) => {
+    throw new RetinaError('RETINA_DEMO_FAILED', 'The demonstration makes network namespaces, which takes root', {
+      found: `${error.code ?? 'a failure'} at ${DEMO_CLAIM}`,
+      needed: 'root, with CAP_SYS_ADMIN and CAP_NET_ADMIN',
+      next: 'start as root, or without --demo',
+      cause: error,
+    });
+  });
   if (owner !== process.pid) {
     throw new RetinaError('RETINA_DEMO_FAILED', 'Another agent runs the demonstration on this host', {
       found: `pid ${owner}`,
@@ -59,9 +66,9 @@ export async function createDemoWorld(log: Logger): Promise<DemoWorld> {
   };
 }
 
-/** Removes what an agent that was killed left of its demonstration. Says whether there was anything. */
+/** Removes what an agent that was killed left of its demonstration, if this user may. Says whether it did. */
 export async function removeDemoLeftovers(): Promise<boolean> {
-  if (!existsSync(DEMO_CLAIM) || (await claimDemo()) !== process.pid) return false;
+  if (!existsSync(DEMO_CLAIM) || (await claimDemo().catch(() => 0)) !== process.pid) return false;
   await removeWorld();
   await releaseDemo();
   return true;
