@@ -1,7 +1,7 @@
 import type { LoadedObject, RecordSource } from '@retina/loader';
 import type { BpfHandle, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
 import type { TapService } from '../taps/service.ts';
-import type { Run } from './component.ts';
+import type { Run } from './run.ts';
 import type { FlowSources } from './flow-sources.ts';
 
 /** A loaded object as a plugin sees it: its handlers stand behind the guard, its flow sources know the taps. */
@@ -15,6 +15,7 @@ export class GuardedHandle implements BpfHandle {
 
   constructor(object: LoadedObject, name: string, run: Run, taps: TapService, sources: FlowSources) {
     this.object = object;
+    object.onSourceFailure = (error) => run.failed(error);
     this.name = name;
     this.run = run;
     this.taps = taps;
@@ -76,21 +77,11 @@ export class GuardedHandle implements BpfHandle {
 
   /** A source whose last records are handed over when the scope ends, unless the plugin disposed of it before. */
   private drained(source: RecordSource, before: () => void = () => undefined): Disposable {
-    let open = true;
     const close = () => {
-      if (!open) return;
-      open = false;
       before();
       source[Symbol.dispose]();
     };
-    this.run.scope.defer(async function lastRecords() {
-      try {
-        if (open) await source.flush();
-      } finally {
-        close();
-      }
-    });
-    return { [Symbol.dispose]: close };
+    return this.run.scope.own('last records', close, () => source.flush());
   }
 
   lookup(map: string, key: Uint8Array): Uint8Array | undefined {

@@ -7,8 +7,10 @@ import {
   type Plugin,
 } from '@retina/sdk';
 import { Guard } from './guard.ts';
+import type { ComponentSteps, Run } from './run.ts';
 import { HostScope } from './scope.ts';
 import { withDeadline } from './setup-deadline.ts';
+import { inNameOf } from './strays.ts';
 import type { Limits } from './types.ts';
 
 /** Mistakes that another try does not mend. */
@@ -17,27 +19,6 @@ const PERMANENT: ReadonlySet<string> = new Set([
   'RETINA_CAPABILITY_MISSING', 'RETINA_KERNEL_UNSUPPORTED', 'RETINA_BTF_MISSING', 'RETINA_OBJECT_INVALID',
   'RETINA_VERIFIER_REJECTED', 'RETINA_NATIVE_MISSING',
 ]); // prettier-ignore
-
-/** One run of a component's `setup`: what it may use, and how its resources end. */
-export interface Run {
-  readonly scope: HostScope;
-  readonly guard: Guard;
-  /** A cause of degradation that may pass: under `key` until called with undefined. */
-  condition(key: string, cause: RetinaError | undefined): void;
-  /** A URL under which the component can be reached in this run. */
-  serves(url: string): void;
-}
-
-/** What is particular to a plugin or exporter; the runner below is the same for both. */
-export interface ComponentSteps<D extends Plugin | Exporter> {
-  /** Imports the module and checks its default export. */
-  load(): Promise<D>;
-  /** Checks the options and what the component declares (its metrics). */
-  validate(definition: D): void;
-  /** What this node lacks; empty if it can run. */
-  probe(definition: D): readonly RetinaError[];
-  setup(definition: D, run: Run): Promise<void>;
-}
 
 export interface ComponentEvents {
   state(component: Component, previous: ComponentState): void;
@@ -102,7 +83,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
 
   /** Goes as far as it can; look at `state` for how far that was. */
   start(): Promise<void> {
-    return (this.work = this.work.then(() => this.begin()));
+    return this.next(() => this.begin());
   }
 
   /** Releases everything, in every state; may be called twice and before `start`. */
@@ -110,27 +91,34 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     this.stopped = true;
     clearTimeout(this.retry);
     const ended = this.scope?.end(ms); // cuts a running setup short
-    return (this.work = this.work.then(async () => {
+    return this.next(async () => {
       if (this.state === 'stopped') return;
       this.enter('stopping');
       await ended;
       await this.scope?.end(ms);
       this.enter('stopped');
-    }));
+    });
+  }
+
+  /** One step after the other; none is kept from running by the one before it. */
+  private next(step: () => Promise<void>): Promise<void> {
+    return (this.work = this.work.then(step).catch((error: unknown) => this.threw(error, false, false)));
   }
 
   private async begin(): Promise<void> {
     if (this.stopped) return;
+    let problems: readonly RetinaError[];
     try {
-      this.definition = await this.steps.load();
+      const loading = { stray: (error: unknown) => this.threw(error, true, false) };
+      this.definition = await inNameOf(loading, () => this.steps.load());
       this.steps.validate(this.definition);
+      problems = this.steps.probe(this.definition);
     } catch (error) {
       return this.fail(
         RetinaError.from(error, 'RETINA_PLUGIN_INVALID', `the ${this.kind} ${this.name} cannot be used`),
       );
     }
     this.enter('validated');
-    const problems = this.steps.probe(this.definition);
     if (problems.length) return this.fail(...problems);
     this.enter('probed');
     await this.attempt();
@@ -153,10 +141,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     const guard = new Guard(this.limits, {
       timed: (seconds) => this.events.timed(this, seconds),
       lost: (records) => this.events.lost(this, records),
-      threw: (error) => {
-        this.log.error('a handler threw', { error: describe(error) });
-        this.events.threw(this, error);
-      },
+      threw: (error, stray) => this.threw(error, stray, scope.ended),
       slow: (cause) => condition('slow', cause),
       failed: (cause) => this.recover(scope, cause),
     });
@@ -167,12 +152,19 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
       this.settleState();
     });
     this.scope = scope;
+    const run: Run = {
+      scope,
+      guard,
+      condition,
+      serves: (url) => void this.urls.push(url),
+      failed: (cause) => this.recover(scope, cause),
+    };
     try {
       await withDeadline(
         scope,
         `the ${this.kind} ${this.name}`,
         this.limits.setupMs,
-        this.steps.setup(this.definition!, { scope, guard, condition, serves: (url) => void this.urls.push(url) }),
+        inNameOf(guard, () => this.steps.setup(this.definition!, run)),
       );
     } catch (error) {
       await scope.end(this.limits.releaseMs);
@@ -188,16 +180,24 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     scope.signal.addEventListener('abort', () => clearTimeout(long), { once: true });
   }
 
-  /** A handler failed for good: everything is released now, and set up afresh after a pause. */
+  /** It failed for good: everything is released now, and set up afresh after a pause. */
   private recover(scope: HostScope, cause: RetinaError): void {
     if (this.stopped || scope.ended) return;
     this.causes = [cause];
     this.conditions.clear();
     this.enter('degraded');
-    this.work = this.work.then(async () => {
+    void this.next(async () => {
       await scope.end(this.limits.releaseMs);
-      this.again();
+      if (this.stopped) return;
+      if (PERMANENT.has(cause.code)) this.fail(cause);
+      else this.again();
     });
+  }
+
+  private threw(error: unknown, stray: boolean, late: boolean): void {
+    const message = stray ? 'something it started failed and nobody caught it' : 'a handler threw';
+    this.log.error(message, { error: describe(error), ...(late && { late: 'its scope had ended' }) });
+    this.events.threw(this, error);
   }
 
   private fail(...causes: RetinaError[]): void {
@@ -217,7 +217,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     this.retry = setTimeout(() => {
       if (this.stopped) return;
       this.events.restarted(this);
-      this.work = this.work.then(() => this.attempt());
+      void this.next(() => this.attempt());
     }, wait);
   }
 

@@ -5,7 +5,7 @@ import type { FlowPipeline } from '../flows/pipeline.ts';
 import type { EndpointTable } from '../identity/table.ts';
 import type { MetricStore } from '../metrics/store.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
-import type { ComponentSteps } from './component.ts';
+import type { ComponentSteps } from './run.ts';
 import { PushDriver, type PushLimits } from './push.ts';
 
 export interface ExporterServices {

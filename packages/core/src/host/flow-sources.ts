@@ -2,26 +2,41 @@ import type { FlowSource, FlowSourceStats } from '@retina/sdk';
 
 /** The flow sources of every plugin, open ones and what closed ones had counted. */
 export class FlowSources {
-  private readonly open = new Map<FlowSource, string>();
+  private readonly open = new Map<FlowSource, { readonly component: string; last: FlowSourceStats | undefined }>();
   /** By plugin: what closed sources had counted, and records that streams lost. */
   private readonly past = new Map<string, { packets: number; lost: number }>();
 
   add(component: string, source: FlowSource): Disposable {
-    this.open.set(source, component);
+    this.open.set(source, { component, last: undefined });
     return {
       [Symbol.dispose]: () => {
-        const { packets, overflowPackets } = source.stats();
-        const past = this.of(component);
-        past.packets += packets;
-        past.lost += overflowPackets;
+        const stats = this.read(source);
         this.open.delete(source);
+        const past = this.of(component);
+        past.packets += stats?.packets ?? 0;
+        past.lost += stats?.overflowPackets ?? 0;
       },
     };
   }
 
   /** Statistics of the open sources, by the plugin they belong to. */
   stats(): readonly { readonly component: string; readonly stats: FlowSourceStats }[] {
-    return [...this.open].map(([source, component]) => ({ component, stats: source.stats() }));
+    return [...this.open].flatMap(([source, { component }]) => {
+      const stats = this.read(source);
+      return stats ? [{ component, stats }] : [];
+    });
+  }
+
+  /** The last there were, of a source that has ended by itself and is not yet disposed of. */
+  private read(source: FlowSource): FlowSourceStats | undefined {
+    const entry = this.open.get(source);
+    if (!entry) return undefined;
+    try {
+      entry.last = source.stats() ?? entry.last;
+    } catch {
+      // it is closed
+    }
+    return entry.last;
   }
 
   /** Records that a ring buffer or table of a plugin had no room for. */

@@ -1,12 +1,13 @@
 import { performance } from 'node:perf_hooks';
 import { RetinaError } from '@retina/sdk';
+import { inNameOf, type Culprit } from './strays.ts';
 import type { Limits } from './types.ts';
 
 export interface GuardEvents {
   /** One call ended after `seconds`. */
   timed(seconds: number): void;
-  /** One call threw. */
-  threw(error: unknown): void;
+  /** One call threw; or (`stray`) something it had started failed and nobody caught it. */
+  threw(error: unknown, stray: boolean): void;
   /** So many calls in a row threw that the component has to be set up afresh. Called once. */
   failed(cause: RetinaError): void;
   /** So many calls in a row were slow; undefined: as many quick ones followed. */
@@ -16,7 +17,7 @@ export interface GuardEvents {
 }
 
 /** Stands around everything a component gives the host to call: nothing it throws reaches the caller, and its time is known. */
-export class Guard {
+export class Guard implements Culprit {
   private readonly limits: Limits;
   private readonly events: GuardEvents;
   private failures = 0;
@@ -37,8 +38,8 @@ export class Guard {
       const start = performance.now();
       try {
         // A handler may be asynchronous against its type; its rejection must not end the process.
-        const result: unknown = handle(...args);
-        if (result instanceof Promise) result.catch((error: unknown) => this.throwing(error));
+        const result: unknown = inNameOf(this, () => handle(...args));
+        if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.throwing(error));
         else this.failures = 0;
       } catch (error) {
         this.events.lost(lengthOf(args[0]));
@@ -53,7 +54,7 @@ export class Guard {
     if (this.tripped) return;
     const start = performance.now();
     try {
-      const result = task();
+      const result = inNameOf(this, task);
       this.took(performance.now() - start);
       await result;
       this.failures = 0;
@@ -62,8 +63,12 @@ export class Guard {
     }
   }
 
-  private throwing(error: unknown): void {
-    this.events.threw(error);
+  stray(error: unknown): void {
+    this.throwing(error, true);
+  }
+
+  private throwing(error: unknown, stray = false): void {
+    this.events.threw(error, stray);
     this.failures++;
     if (this.failures < this.limits.failures || this.tripped) return;
     this.tripped = true;
@@ -105,4 +110,8 @@ export class Guard {
 function lengthOf(argument: unknown): number {
   const length = (argument as { length?: unknown } | undefined)?.length;
   return typeof length === 'number' ? length : 0;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
 }

@@ -14,6 +14,7 @@ import { Identities } from './identities.ts';
 import { nativePart, type NativePart } from './kernel.ts';
 import { jsonLogger } from './logger.ts';
 import { searchPath } from './resolve.ts';
+import { catchStrays } from './strays.ts';
 import type { HostEvents, HostOptions, Limits, ReconcileReport } from './types.ts';
 
 const LIMITS: Limits = {
@@ -57,6 +58,7 @@ export class Host extends EventEmitter<HostEvents> {
 
   /** Starts everything the configuration names and returns once each component has started or failed. Never throws for a component's sake. */
   static async start(config: Config, options: HostOptions = {}): Promise<Host> {
+    catchStrays();
     const log = options.logger ?? jsonLogger(config.logLevel);
     const native = await nativePart(options.loader);
     if (native.missing)
@@ -103,7 +105,13 @@ export class Host extends EventEmitter<HostEvents> {
         sources: this.sources,
       },
       health: () => this.health(),
-      changed: (health) => this.emit('state', health),
+      changed: (health) => {
+        try {
+          this.emit('state', health);
+        } catch (error) {
+          log.error('a listener of the host threw', { error: String(error) });
+        }
+      },
     });
     this.metrics.onCollect(() => this.collect());
     this.timer = setInterval(() => {

@@ -7,7 +7,7 @@ import type { EndpointTable } from '../identity/table.ts';
 import type { MetricStore } from '../metrics/store.ts';
 import type { TapService } from '../taps/service.ts';
 import { GuardedHandle } from './bpf-handle.ts';
-import type { ComponentSteps, Run } from './component.ts';
+import type { ComponentSteps, Run } from './run.ts';
 import type { FlowSources } from './flow-sources.ts';
 import type { NativePart } from './kernel.ts';
 import { unmet } from './needs.ts';
@@ -87,12 +87,14 @@ function pluginTaps(name: string, rank: number, run: Run, { taps, native }: Plug
     attach(handle, program) {
       if (!(handle instanceof GuardedHandle)) throw new TypeError('taps.attach needs a handle that ctx.bpf returned');
       if (!taps) throw native.missing!;
-      return taps.attach(handle.object, program.name, rank, (cause) => run.condition('taps', cause));
+      const attached = taps.attach(handle.object, program.name, rank, (cause) => run.condition('taps', cause));
+      return run.scope.own(`taps of ${program.name}`, () => attached[Symbol.dispose]());
     },
     list: () => taps?.list() ?? [],
     watch(listener) {
       const guarded = run.guard.wrap(listener);
-      return taps?.watch(guarded) ?? { [Symbol.dispose]: () => undefined };
+      const watching = taps?.watch(guarded);
+      return run.scope.own('a watch on taps', () => watching?.[Symbol.dispose]());
     },
   };
 }

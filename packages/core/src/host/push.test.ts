@@ -72,6 +72,21 @@ describe('flows', () => {
     expect(lost.export).toBe(100);
   });
 
+  test("a flush that fails when nobody waits for it any more is nobody else's concern", async () => {
+    const stray: unknown[] = [];
+    const note = (reason: unknown) => void stray.push(reason);
+    process.on('unhandledRejection', note);
+    const { driver } = drive({
+      flows: () => new Promise<void>(() => undefined),
+      flush: () => sleep(5).then(() => Promise.reject(new Error('too late'))),
+    });
+    driver.flows(batchOf(10));
+    await driver.stop(10);
+    await sleep(20);
+    process.off('unhandledRejection', note);
+    expect(stray).toEqual([]);
+  });
+
   test('what will not be accepted is not tried again', async () => {
     let tries = 0;
     const { driver, lost } = drive({

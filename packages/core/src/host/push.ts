@@ -139,14 +139,14 @@ export class PushDriver {
 /** `work`, or a rejection as soon as the signal says so: an exporter that ignores its signal holds nobody up. */
 async function withSignal(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
   if (!work) return;
-  let abort: (() => void) | undefined;
+  let abort: () => void;
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
   });
   try {
-    if (signal.aborted) throw signal.reason;
-    await Promise.race([work, aborted]);
+    await Promise.race([work, aborted]); // also when it is too late already: what `work` ends with must have a listener
   } finally {
     signal.removeEventListener('abort', abort!);
   }

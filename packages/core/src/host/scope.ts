@@ -1,5 +1,6 @@
 import { RetinaError, type Logger, type Scope } from '@retina/sdk';
 import type { Guard } from './guard.ts';
+import { inNameOf } from './strays.ts';
 
 interface Held {
   readonly what: string;
@@ -39,6 +40,28 @@ export class HostScope implements Scope {
     return resource;
   }
 
+  /** What the host made for the component: disposed of with the scope, unless the component has done so before. */
+  own(what: string, close: () => void, last?: () => Promise<void>): Disposable {
+    let open = true;
+    const end = () => {
+      if (!open) return;
+      open = false;
+      const at = this.held.lastIndexOf(item);
+      if (at >= 0) this.held.splice(at, 1);
+      close();
+    };
+    const release = async () => {
+      try {
+        if (open) await last?.();
+      } finally {
+        end();
+      }
+    };
+    const item = { what, release: last ? release : end };
+    this.hold(item);
+    return { [Symbol.dispose]: end };
+  }
+
   defer(release: () => void | Promise<void>): void {
     this.hold({ what: release.name || 'a deferred release', release });
   }
@@ -63,7 +86,7 @@ export class HostScope implements Scope {
 
   /** Releases everything. A release that throws is logged; one that takes longer than what is left of `ms` is no longer waited for. */
   end(ms: number): Promise<void> {
-    return (this.ending ??= this.release(Date.now() + ms));
+    return (this.ending ??= inNameOf(this.guard, () => this.release(Date.now() + ms)));
   }
 
   private async release(deadline: number): Promise<void> {
@@ -81,7 +104,7 @@ export class HostScope implements Scope {
       return;
     }
     this.log.warn('a resource came after its scope had ended and is released at once', { resource: item.what });
-    void settle(item, 0, this.log);
+    void inNameOf(this.guard, () => settle(item, 0, this.log));
     throw closed();
   }
 }

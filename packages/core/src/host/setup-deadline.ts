@@ -5,7 +5,9 @@ import type { HostScope } from './scope.ts';
 export async function withDeadline(scope: HostScope, who: string, ms: number, setup: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const ended = new Promise<never>((_, reject) => {
-    scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error), { once: true });
+    const abort = () => reject(scope.signal.reason as Error);
+    if (scope.signal.aborted) abort();
+    scope.signal.addEventListener('abort', abort, { once: true });
     timer = setTimeout(() => {
       reject(
         new RetinaError('RETINA_SETUP_TIMEOUT', `${who} did not finish setting up`, {
@@ -18,7 +20,7 @@ export async function withDeadline(scope: HostScope, who: string, ms: number, se
     }, ms);
   });
   setup.catch((error: unknown) => {
-    if (scope.ended) scope.log.debug('setup ended after its scope', { error: String(error) });
+    if (scope.ended) scope.log.warn('setup failed after its scope had ended', { error: String(error) });
   });
   try {
     await Promise.race([setup, ended]);
