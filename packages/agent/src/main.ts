@@ -19,7 +19,10 @@ async function main(): Promise<void> {
   const flags = parseFlags(process.argv.slice(2));
   if (flags.help) return void process.stdout.write(USAGE);
   if (flags.version) return void process.stdout.write(`${packageJson.version}\n`);
-  const { Agent, readConfig } = await import('./agent.ts');
+  const [{ Agent, readConfig }, { causedByComponent }] = await Promise.all([
+    import('./agent.ts'),
+    import('@retina/core'),
+  ]);
   const { config, warnings, text } = await readConfig(flags);
   if (!hasRights() && (await refuse(flags, config))) return void (process.exitCode = EXIT_FAILED);
 
@@ -30,7 +33,7 @@ async function main(): Promise<void> {
 
   const agent = new Agent({ flags, config, text, log, version: packageJson.version });
   let screen: Disposable | undefined;
-  const shutdown = new Shutdown(log, async () => {
+  const shutdown = new Shutdown(log, causedByComponent, async () => {
     screen?.[Symbol.dispose]();
     if (tui) process.stdout.write('Retina is ending.\n');
     await agent.close();

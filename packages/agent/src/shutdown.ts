@@ -16,7 +16,8 @@ export class Shutdown {
   ending = false;
   private pressed = -Infinity;
 
-  constructor(log: Logger, close: () => Promise<void>) {
+  /** `contained`: whether the error a last-resort handler was given has been dealt with by the host. */
+  constructor(log: Logger, contained: () => boolean, close: () => Promise<void>) {
     this.log = log;
     this.close = close;
     process.on('SIGTERM', () => this.end(0, 'SIGTERM'));
@@ -27,11 +28,13 @@ export class Shutdown {
       this.end(0, 'SIGINT');
     });
     process.on('uncaughtException', (error) => {
+      if (contained()) return;
       log.error('an error nobody caught ends the agent', { error: error.stack ?? error.message });
       this.end(1, 'uncaught error');
     });
     // A promise somebody forgot costs its own work only.
     process.on('unhandledRejection', (reason) => {
+      if (contained()) return;
       log.error('a rejected promise nobody awaited', {
         error: reason instanceof Error ? reason.stack : String(reason),
       });

@@ -1,7 +1,9 @@
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { AgentProcess, connect, heldBpf, NodeWorld, run, serve, World, type Namespace } from '@retina/testkit';
 import { AgentClient, type FlowJson } from '../src/api/index.ts';
 
@@ -172,4 +174,33 @@ it('says what is missing without rights (exit code 1), and every mistake of a co
   expect(wrong.code).toBe(2);
   expect(wrong.stderr).toMatch(/packetparsr[\s\S]*did you mean packetparser[\s\S]*logLevel/);
   expect((await run(['--colour'])).code).toBe(2);
+});
+
+it('outlives what a plugin leaves lying about: promises nobody awaits, timers that throw, work that goes on after its end', async () => {
+  const zod = pathToFileURL(createRequire(new URL('../../core/package.json', import.meta.url)).resolve('zod')).href;
+  const file = join(folder, 'rude.mjs');
+  writeFileSync(
+    file,
+    `import { z } from '${zod}';
+     export default {
+       name: 'rude', api: 1, description: 'Of a test.', stability: 'experimental', platforms: ['linux'],
+       needs: { capabilities: [] }, config: z.object({ n: z.number().default(0) }), metrics: {},
+       setup(ctx) {
+         void Promise.reject(new Error('forgotten'));
+         setTimeout(() => { throw new Error('timer'); }, 10);
+         void (async () => { await new Promise((done) => ctx.signal.addEventListener('abort', done)); ctx.defer(() => {}); })();
+       },
+     };`,
+  );
+  const config = (n: number) => ({ plugins: { [file]: { n } }, exporters: { prometheus: {} } });
+  await using agent = await AgentProcess.start({ in: net.node, entry: ENTRY, config: config(0) });
+  agent.configure(config(1));
+  const late = () => agent.log.split('\n').some((line) => line.includes('its scope had ended') && line.includes(file));
+  await vi.waitFor(() => expect(late()).toBe(true), 5000);
+  await vi.waitFor(async () => {
+    const errors = (await agent.metrics()).sum('retina_handler_errors_total', { kind: 'plugin', name: file });
+    expect(errors).toBe(5);
+  });
+  expect(agent.log).not.toContain('a rejected promise nobody awaited');
+  expect(await agent.stop()).toBe(0);
 });
