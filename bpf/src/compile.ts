@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BuildError } from './errors.ts';
 import { generateModule } from './generate.ts';
@@ -9,7 +9,7 @@ import { describeObject } from './object.ts';
 import { asmIncludes, findClang, findStrip, INSTALL } from './toolchain.ts';
 
 /** Raised when the tool writes other output for the same input. */
-const FORMAT = 1;
+const FORMAT = 2;
 const HEADERS = fileURLToPath(new URL('../include', import.meta.url));
 
 export interface CompileOptions {
@@ -30,7 +30,11 @@ export interface Compiled {
   readonly changed: boolean;
 }
 
-/** What an object was made from: when none of it changed there is nothing to do, and no compiler is needed. */
+/**
+ * What an object was made from: when none of it changed there is nothing to do, and no compiler is needed. Files of the
+ * project are named from the plugin's folder, so that a stamp that a build cache brings into another checkout speaks of
+ * the files there.
+ */
 interface Stamp {
   readonly format: number;
   readonly arch: string;
@@ -55,7 +59,7 @@ function compileSource(source: string, { folder, arch, force }: CompileOptions):
   const object = join(folder, 'dist', `${name}.bpf.o`);
   const module = join(folder, 'src', `${name}.gen.ts`);
   const stampFile = join(folder, 'dist', `${name}.bpf.stamp`);
-  if (!force && existsSync(object) && existsSync(module) && isCurrent(stampFile, arch)) {
+  if (!force && existsSync(object) && existsSync(module) && isCurrent(folder, stampFile, arch)) {
     return { name, object, module, changed: false };
   }
   mkdirSync(join(folder, 'dist'), { recursive: true });
@@ -82,7 +86,7 @@ function compileSource(source: string, { folder, arch, force }: CompileOptions):
     const stamp: Stamp = {
       format: FORMAT,
       arch,
-      inputs: Object.fromEntries(inputs.map((path) => [path, digest(path)])),
+      inputs: Object.fromEntries(inputs.map((path) => [stampPath(folder, path), digest(path)])),
     };
     writeFileSync(stampFile, JSON.stringify(stamp, null, 1));
   } finally {
@@ -92,12 +96,20 @@ function compileSource(source: string, { folder, arch, force }: CompileOptions):
   return { name, object, module, changed: true };
 }
 
-function isCurrent(stampFile: string, arch: string): boolean {
+function stampPath(folder: string, path: string): string {
+  const own = [folder, HEADERS].some((root) => path.startsWith(join(root, '/')));
+  return own ? relative(folder, path) : path;
+}
+
+function isCurrent(folder: string, stampFile: string, arch: string): boolean {
   if (!existsSync(stampFile)) return false;
   try {
     const stamp = JSON.parse(readFileSync(stampFile, 'utf8')) as Stamp;
     if (stamp.format !== FORMAT || stamp.arch !== arch) return false;
-    return Object.entries(stamp.inputs).every(([path, hash]) => existsSync(path) && digest(path) === hash);
+    return Object.entries(stamp.inputs).every(([name, hash]) => {
+      const path = resolve(folder, name);
+      return existsSync(path) && digest(path) === hash;
+    });
   } catch {
     return false; // a stamp that cannot be read says nothing: compile
   }

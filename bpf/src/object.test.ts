@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -85,6 +85,19 @@ describe('an object compiled from the headers', () => {
     writeFileSync(join(folder, 'bpf/sample.bpf.c'), SOURCE.replace('4096', '8192'));
     expect(compileFolder({ folder, arch: 'x86' })[0]).toMatchObject({ changed: true });
     expect(compileFolder({ folder, arch: 'arm64' })[0]).toMatchObject({ changed: true });
+  });
+
+  it('knows in another checkout, where a build cache brought its stamp, what changed there', () => {
+    const other = mkdtempSync(join(tmpdir(), 'retina-bpf-'));
+    try {
+      compileFolder({ folder, arch: 'x86' });
+      cpSync(folder, other, { recursive: true });
+      expect(compileFolder({ folder: other, arch: 'x86' })[0]).toMatchObject({ changed: false });
+      writeFileSync(join(other, 'bpf/sample.bpf.c'), SOURCE.replace('4096', '16384'));
+      expect(compileFolder({ folder: other, arch: 'x86' })[0]).toMatchObject({ changed: true });
+    } finally {
+      rmSync(other, { recursive: true, force: true });
+    }
   });
 
   it('fails with its messages and leaves the earlier object alone when it does not compile', () => {
