@@ -59,7 +59,7 @@ async function measure(name: string, work: () => Promise<readonly Figure[]>): Pr
 {
   await using world = await World.create('bench');
   const net = await NodeWorld.create(world, ['a', 'b']);
-  // What arrives is of no use to anybody: away with it before a socket is looked for and an ICMP error is sent.
+  // What reaches the second pod on these ports is of no use to anybody: away with it before an ICMP error is sent.
   const sink = 'type filter hook prerouting priority -300;';
   await net.pod('b').namespace.nft(`table inet bench {\nchain sink {\n${sink}\nudp dport 9000-9999 drop\n}\n}\n`);
   const source = await addSource(net);

@@ -45,6 +45,7 @@ async function rates(net: NodeWorld, seconds: number): Promise<Rates> {
   const sink = await serve(b.namespace, 'stream-sink', { source: b.ipv4, port: 5001 });
   const streamed = await stream(a.namespace, { destination: b.ipv4, port: 5001, seconds });
   await sink.stop();
+  const taken = await serve(b.namespace, 'udp-sink', { source: b.ipv4, port: 8000 });
   const flooded = await flood(a.namespace, {
     device: 'eth0',
     source: a.ipv4,
@@ -53,8 +54,10 @@ async function rates(net: NodeWorld, seconds: number): Promise<Rates> {
     destinationMac: b.mac,
     flows: 1000,
     order: 'random',
+    port: 8000,
     seconds,
   });
+  await taken.stop();
   const server = await serve(b.namespace, 'accept', { source: b.ipv4, port: 5002 });
   const connected = await connect(a.namespace, { destination: b.ipv4, port: 5002, seconds, size: 64, reset: true });
   await server.stop();
