@@ -42,20 +42,22 @@ export class ComponentSet {
     this.events = {
       state(component) {
         const health = component.health();
-        agent.state(component.kind, component.name, component.state);
+        if (component.shownAs !== component.name) agent.forget(component.kind, component.name);
+        agent.state(component.kind, component.shownAs, component.state);
         if (component.state === 'failed') {
           const failures = agent.of.controlplane_networkobservability_plugin_manager_failed_to_reconcile;
-          if (component.kind === 'plugin') failures.add(1, agent.label(component.name));
+          if (component.kind === 'plugin') failures.add(1, agent.label(component.shownAs));
         }
         log.debug('state', { ...health });
         services.changed(health);
       },
-      timed: ({ kind, name }, seconds) =>
-        agent.of.retina_handler_seconds.observe(seconds, agent.label(kind), agent.label(name)),
-      threw: ({ kind, name }) => agent.of.retina_handler_errors_total.add(1, agent.label(kind), agent.label(name)),
-      lost: ({ name }, records) => agent.lost('handler', name, records),
-      restarted: ({ kind, name }) =>
-        agent.of.retina_component_restarts_total.add(1, agent.label(kind), agent.label(name)),
+      timed: ({ kind, shownAs }, seconds) =>
+        agent.of.retina_handler_seconds.observe(seconds, agent.label(kind), agent.label(shownAs)),
+      threw: ({ kind, shownAs }) =>
+        agent.of.retina_handler_errors_total.add(1, agent.label(kind), agent.label(shownAs)),
+      lost: ({ shownAs }, records) => agent.lost('handler', shownAs, records),
+      restarted: ({ kind, shownAs }) =>
+        agent.of.retina_component_restarts_total.add(1, agent.label(kind), agent.label(shownAs)),
     };
   }
 
@@ -142,8 +144,8 @@ export class ComponentSet {
       if (holder === component.name && claim.startsWith(component.kind)) this.claims.delete(claim);
     }
     if (!forGood) return;
-    agent.forget(component.kind, component.name);
-    if (component.kind === 'plugin') plugin.store.remove(component.name);
+    agent.forget(component.kind, component.shownAs);
+    if (component.kind === 'plugin') plugin.store.remove(component.shownAs);
   }
 
   private plugin(name: string, part: ComponentConfig, rank: number): Component {

@@ -34,6 +34,7 @@ export interface ComponentEvents {
  */
 export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   readonly kind: 'plugin' | 'exporter';
+  /** As the configuration spells it. */
   readonly name: string;
   /** Whether readiness waits for it. */
   required: boolean;
@@ -70,11 +71,16 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     this.events = events;
   }
 
+  /** What people and metrics know it by: the name it declares, and until it is imported the configuration's. */
+  get shownAs(): string {
+    return this.definition?.name ?? this.name;
+  }
+
   health(): ComponentHealth {
     const all = [...this.causes, ...this.conditions.values()];
     return {
       kind: this.kind,
-      name: this.name,
+      name: this.shownAs,
       state: this.state,
       causes: all.map(({ code, message }) => ({ code, message })),
       ...(this.urls.length > 0 && { serves: [...this.urls] }),

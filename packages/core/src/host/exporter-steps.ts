@@ -49,13 +49,13 @@ export function exporterSteps(
       });
       if (!sink || scope.ended) return;
       const driver = new PushDriver(sink, store, limits, scope.log, {
-        lost: (stage, records) => metrics.lost(stage, name, records),
+        lost: (stage, records) => metrics.lost(stage, exporter.name, records),
         state: (cause) => run.condition('export', cause),
       });
       scope.defer(function lastDelivery() {
         return driver.stop(services.flushMs());
       });
-      if (sink.flows) scope.use(pipeline.addSink(name, (batch) => driver.flows(batch)));
+      if (sink.flows) scope.use(pipeline.addSink(exporter.name, (batch) => driver.flows(batch)));
     },
   };
 }

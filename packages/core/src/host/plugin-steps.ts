@@ -34,7 +34,7 @@ export function pluginSteps(
     load,
     validate(plugin) {
       parseOptions(name, plugin.config, config);
-      services.store.open(name, plugin.metrics)[Symbol.dispose]();
+      services.store.open(plugin.name, plugin.metrics)[Symbol.dispose]();
     },
     probe: (plugin) => unmet(name, plugin.needs, plugin.platforms, services.native.kernel),
     async setup(plugin, run) {
@@ -53,7 +53,7 @@ function pluginContext(
 ): PluginContext<Record<string, unknown>, Plugin['metrics']> {
   const { scope } = run;
   const { store, native, endpoints, pipeline } = services;
-  const labels = store.labels.domain(name);
+  const labels = store.labels.domain(plugin.name);
   return {
     signal: scope.signal,
     log: scope.log,
@@ -62,10 +62,10 @@ function pluginContext(
     every: (ms, task) => scope.every(ms, task),
     degrade: (cause) => scope.degrade(cause),
     config: Object.freeze(parseOptions(name, plugin.config, config)),
-    metrics: scope.use(store.open(name, plugin.metrics)).instruments,
+    metrics: scope.use(store.open(plugin.name, plugin.metrics)).instruments,
     kernel: native.kernel,
-    taps: pluginTaps(name, rank, run, services),
-    flows: pipeline.source(name),
+    taps: pluginTaps(rank, run, services),
+    flows: pipeline.source(plugin.name),
     endpoints,
     label: (text) => labels.id(text),
     labelText: (id) => store.labels.text(id),
@@ -77,12 +77,12 @@ function pluginContext(
       const reuseMaps = services.taps.sharedMaps(spec, file);
       const loaded = scope.use(await spec.load({ ...options, reuseMaps }));
       scope.step = `after loading ${file}`;
-      return new GuardedHandle(loaded, name, run, services.taps, services.sources);
+      return new GuardedHandle(loaded, plugin.name, run, services.taps, services.sources);
     },
   };
 }
 
-function pluginTaps(name: string, rank: number, run: Run, { taps, native }: PluginServices): Taps {
+function pluginTaps(rank: number, run: Run, { taps, native }: PluginServices): Taps {
   return {
     attach(handle, program) {
       if (!(handle instanceof GuardedHandle)) throw new TypeError('taps.attach needs a handle that ctx.bpf returned');
