@@ -13,6 +13,7 @@ const HEALTHY: Health = {
   live: true,
   ready: true,
   components: [{ kind: 'plugin', name: 'packetparser', state: 'running', causes: [] }],
+  problems: [],
 };
 
 let server: MetricsServer | undefined;

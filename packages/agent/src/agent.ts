@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { checkConfig, ConfigWatcher, defaultConfig, Host, type Config, type LoadedConfig } from '@retina/core';
 import { serveApi } from './api/server.ts';
 import { defaultSocket, refuseIfAlive, SYSTEM_SOCKET } from './api/socket.ts';
@@ -91,7 +92,12 @@ export class Agent {
     });
     this.host = this.own(host);
     if (this.abort.signal.aborted) return;
-    this.view = new AgentView({ host, version, configuration: flags.config ?? 'built-in', demo: flags.demo });
+    this.view = new AgentView({
+      host,
+      version,
+      configuration: flags.config === undefined ? 'built-in' : resolve(flags.config),
+      demo: flags.demo,
+    });
     if (socket !== false) this.own(await serveApi(this.view, socket, log));
     if (flags.config !== undefined) this.watch(flags.config);
     this.world?.startTraffic();
@@ -113,6 +119,9 @@ export class Agent {
       apply: async ({ config }) => {
         log.setLevel(this.options.flags.logLevel ?? config.logLevel);
         await this.host?.reconcile(this.overridden(config));
+      },
+      onProblem: (problem) => {
+        if (this.host) this.host.configProblem = problem;
       },
     });
   }

@@ -25,6 +25,8 @@ export interface Health {
   /** Every required plugin is running or degraded. */
   readonly ready: boolean;
   readonly components: readonly ComponentHealth[];
+  /** What is amiss beside the components: an identity file or a changed configuration with mistakes, say. Readiness does not wait for it. */
+  readonly problems: readonly { readonly code: string; readonly message: string }[];
 }
 
 export interface ExporterContext<C> extends Scope {

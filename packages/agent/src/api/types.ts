@@ -1,5 +1,5 @@
 import type { FlowJson } from '@retina/core';
-import type { ComponentHealth, Tap } from '@retina/sdk';
+import type { ComponentHealth, Health, Tap } from '@retina/sdk';
 
 export type { FlowJson };
 
@@ -19,6 +19,8 @@ export interface AgentStatus {
   readonly live: boolean;
   readonly ready: boolean;
   readonly components: readonly ComponentHealth[];
+  /** What is amiss beside the components, such as an identity file with mistakes. */
+  readonly problems: Health['problems'];
   readonly taps: readonly TapReport[];
   /** Where metrics are served. */
   readonly endpoints: readonly string[];

@@ -14,6 +14,7 @@ const status: AgentStatus = {
   demo: false,
   live: true,
   ready: true,
+  problems: [],
   components: [
     { kind: 'plugin', name: 'packetparser', state: 'running', causes: [] },
     { kind: 'plugin', name: 'packetforward', state: 'running', causes: [] },

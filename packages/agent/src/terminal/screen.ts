@@ -1,7 +1,7 @@
 import type { ComponentHealth } from '@retina/sdk';
 import type { AgentStatus, DropRow, Loss, Talker, TapReport } from '../api/types.ts';
 import { table, type Column } from './table.ts';
-import { bytes, clean, count, duration, fit, painter, visibleLength, type Paint } from './text.ts';
+import { bytes, clean, count, duration, fit, oneLine, painter, visibleLength, type Paint } from './text.ts';
 
 /** Everything the live screen shows at one moment. */
 export interface ScreenModel {
@@ -70,6 +70,9 @@ function attachedLines(status: AgentStatus, width: number, paint: Paint): string
   const refused = status.taps.filter((t) => t.error).map((t) => `${t.name}: ${t.error}`);
   for (const text of [...causes, ...refused].slice(0, 4)) {
     lines.push(paint('yellow', labelled('without', [clean(text)], width)));
+  }
+  for (const { message } of status.problems) {
+    lines.push(paint('yellow', labelled('amiss', [clean(oneLine(message))], width)));
   }
   return lines;
 }

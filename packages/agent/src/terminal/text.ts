@@ -5,6 +5,11 @@ export function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?');
 }
 
+/** A message of several lines on one. */
+export function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, ' | ');
+}
+
 /** Cuts to `width` columns, the last one an ellipsis. */
 export function fit(text: string, width: number): string {
   if (text.length <= width) return text;

@@ -1,5 +1,5 @@
 import { AgentClient, type AgentStatus } from '@retina/agent/api';
-import { bytes, count, duration, lossText } from '@retina/agent/terminal';
+import { bytes, count, duration, lossText, oneLine } from '@retina/agent/terminal';
 import type { AgentOptions } from '../options.ts';
 import { paint, tableText, write, writeDocument } from '../output.ts';
 
@@ -24,6 +24,7 @@ export async function status({ socket, output = 'table' }: AgentOptions): Promis
         .map(lossText)
         .join(', ') || 'nothing',
     ],
+    ...document.problems.map(({ message }) => ['Amiss', oneLine(message)] as const),
   ];
   for (const [name, text] of head) write(`${colour('bold', `${name}:`.padEnd(15))} ${text}`);
   write('');

@@ -27,6 +27,7 @@ test('a changed file is applied, however it changes; one with mistakes is not, a
     log,
     components: byName,
     settleMs: 10,
+    onProblem: (problem) => (host.configProblem = problem),
     apply: ({ config }) => host.reconcile(config),
   });
   try {
@@ -40,6 +41,7 @@ test('a changed file is applied, however it changes; one with mistakes is not, a
 
     writeFileSync(file, 'plugins: {c: {}}\nexporters: {}\nlogLevl: info\nlogLevel: loud');
     await until(() => watcher.problem !== undefined, 'mistakes');
+    expect(host.health().problems).toEqual([{ code: 'RETINA_CONFIG_INVALID', message: expect.stringContaining('logLevl') as string }]);
     expect(running()).toEqual(['c running']);
     const line = log.lines.find(({ level }) => level === 'error')!;
     expect(line.fields['problems']).toEqual([expect.stringContaining('retina.yaml:3:1 logLevl'), expect.stringContaining(':4:11 logLevel')]);
@@ -51,6 +53,7 @@ test('a changed file is applied, however it changes; one with mistakes is not, a
     symlinkSync('data', file);
     await until(() => running().join() === 'a running', 'a link');
     expect(watcher.problem).toBeUndefined();
+    expect(host.health().problems).toEqual([]);
     symlinkSync('2', path.join(folder, 'data.new'));
     renameSync(path.join(folder, 'data.new'), path.join(folder, 'data'));
     await until(() => running().join() === 'd running', 'the link has moved');

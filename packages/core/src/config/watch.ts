@@ -13,6 +13,8 @@ export interface WatchOptions extends CheckOptions {
   readonly log: Logger;
   /** Gets each new valid configuration, one at a time; usually `host.reconcile`. */
   readonly apply: (loaded: LoadedConfig) => Promise<unknown>;
+  /** Called after each reading: why the file is not in force, or undefined. */
+  readonly onProblem?: (problem: RetinaError | undefined) => void;
   /** Milliseconds without a further change before the file is read. Default 200. */
   readonly settleMs?: number;
   /** Milliseconds between two looks at the file where the watch may miss a change. Default 5 000. */
@@ -96,6 +98,7 @@ export class ConfigWatcher implements Disposable {
         ...(problems.length ? { problems } : { cause: this.problem.message }),
       });
     }
+    this.options.onProblem?.(this.problem);
   }
 
   private async text(): Promise<string | undefined> {

@@ -219,6 +219,30 @@ describe('another configuration', () => {
   });
 });
 
+test('a component of a path is known by the name it declares, also after it has gone', async () => {
+  const declared = plugin('declared', {
+    metrics: { done_total: { kind: 'counter', help: 'Done.' } },
+    setup: (ctx) => ctx.metrics.done_total.add(1),
+  });
+  const components = { './somewhere/x.ts': declared };
+  host = await startHost([], { yaml: 'plugins: {./somewhere/x.ts: {}}\nexporters: {}', components });
+  expect(host.health().components.map(({ name, state }) => `${name} ${state}`)).toEqual(['declared running']);
+  expect(sample(host.metrics, 'retina_plugin_state', 'declared', 'running')).toBe(1);
+  expect(sample(host.metrics, 'retina_plugin_state', './somewhere/x.ts')).toBeUndefined();
+  await host.reconcile(config('plugins: {}\nexporters: {}'));
+  expect(sample(host.metrics, 'retina_plugin_state', 'declared')).toBeUndefined();
+  expect(sample(host.metrics, 'networkobservability_done_total')).toBeUndefined();
+});
+
+test('an identity file with mistakes is told by health, and readiness does not wait for it', async () => {
+  host = await startHost([], { yaml: 'plugins: {}\nexporters: {}\nidentity: {file: /nonexistent/identity.yaml}' });
+  const { ready, problems } = host.health();
+  expect(ready).toBe(true);
+  expect(problems).toEqual([
+    { code: 'RETINA_IDENTITY_INVALID', message: expect.stringContaining('/nonexistent/identity.yaml') as string },
+  ]);
+});
+
 describe('stopping', () => {
   test('is done in time although a release never ends, and can be asked for twice and before the start has ended', async () => {
     const logger = memoryLogger();

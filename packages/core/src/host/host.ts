@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Exporter, Health, KernelFeatures, Logger, Plugin, Tap } from '@retina/sdk';
+import type { Exporter, Health, KernelFeatures, Logger, Plugin, RetinaError, Tap } from '@retina/sdk';
 import type { Config } from '../config/schema.ts';
 import { FlowHistory } from '../flows/history.ts';
 import { FlowPipeline } from '../flows/pipeline.ts';
@@ -52,6 +52,8 @@ export class Host extends EventEmitter<HostEvents> {
   private readonly components: ComponentSet;
   private readonly timer: NodeJS.Timeout;
   private current: Config;
+  /** Why a newer configuration is not in force; whoever reads configurations sets it. Part of {@link Host.health}. */
+  configProblem: RetinaError | undefined;
   private started = false;
   private ending: Promise<void> | undefined;
   private work: Promise<unknown> = Promise.resolve();
@@ -128,7 +130,10 @@ export class Host extends EventEmitter<HostEvents> {
   health(): Health {
     const components = this.components.health();
     const ready = this.started && this.components.requiredRun();
-    return { live: true, ready: ready && !this.ending, components };
+    const problems = [this.configProblem, this.identities.problem].flatMap((problem) =>
+      problem ? [{ code: problem.code, message: problem.message }] : [],
+    );
+    return { live: true, ready: ready && !this.ending, components, problems };
   }
 
   /** Interfaces that are tapped, or could not be. */

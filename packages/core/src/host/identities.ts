@@ -1,5 +1,5 @@
 import type { LoaderApi } from '@retina/loader';
-import type { Logger } from '@retina/sdk';
+import type { Logger, RetinaError } from '@retina/sdk';
 import type { Config } from '../config/schema.ts';
 import { FileIdentity } from '../identity/file-provider.ts';
 import { LocalIdentity } from '../identity/local.ts';
@@ -17,6 +17,11 @@ export class Identities implements Disposable {
     this.table = table;
     this.loader = loader;
     this.log = log;
+  }
+
+  /** What is wrong with the identity file, if anything is. */
+  get problem(): RetinaError | undefined {
+    return this.file?.problem;
   }
 
   /** Ends the old sources and starts the new ones. What one of them cannot read is logged; it never throws. */
