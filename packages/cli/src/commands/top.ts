@@ -44,7 +44,7 @@ async function live(first: TopReport, ask: (limit: number) => Promise<TopReport>
     void ended.then(() => (over = true));
     while (!over && !problem) {
       await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, REFRESH_MS).unref())]);
-      if (!over) await ask(limit ?? process.stdout.rows).then((next) => (report = next)).catch((error: unknown) => (problem = error)); // prettier-ignore
+      if (!over) await ask(limit ?? (process.stdout.rows || ROWS)).then((next) => (report = next)).catch((error: unknown) => (problem = error)); // prettier-ignore
     }
   }
   if (problem) throw problem as Error;

@@ -10,7 +10,7 @@ const duration = (min = 0) =>
   z
     .string()
     .refine((text) => (parseDuration(text) ?? -1) >= min, {
-      error: `must be a duration of at least ${min} ms such as "500ms", "10s" or "1m30s"`,
+      error: `must be a duration${min ? ` of at least ${min < 1000 ? `${min}ms` : `${min / 1000}s`}` : ''} such as "500ms", "10s" or "1m30s"`,
     })
     .transform((text) => parseDuration(text)!);
 

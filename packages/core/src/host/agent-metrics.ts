@@ -54,7 +54,7 @@ const SPECS = {
     kind: 'gauge',
     help: 'Delay of the event loop since the last reading.',
     unit: 'seconds',
-    labels: ['quantile'],
+    labels: ['percentile'],
   },
   retina_event_loop_utilization_ratio: {
     kind: 'gauge',
@@ -136,14 +136,10 @@ export class AgentMetrics implements Disposable {
 
   private collect(): void {
     const { of, delay } = this;
-    for (const [quantile, percent] of [
-      ['0.5', 50],
-      ['0.99', 99],
-      ['1', 100],
-    ] as const) {
+    for (const percent of [50, 99, 100]) {
       // The monitor measures whole periods, so its own resolution is no delay.
       const nanos = Math.max(0, delay.percentile(percent) - 20e6);
-      of.retina_event_loop_delay_seconds.set(delay.count ? nanos / 1e9 : 0, this.label(quantile));
+      of.retina_event_loop_delay_seconds.set(delay.count ? nanos / 1e9 : 0, this.label(String(percent)));
     }
     delay.reset();
     const now = performance.eventLoopUtilization();

@@ -121,9 +121,12 @@ function notFound(kind: Kind, name: string, specifier: string, options: ResolveO
     name,
     [...BUILT_IN[kind], ...Object.keys(options.components ?? {})].filter((known) => known !== name),
   );
+  const ours = BUILT_IN[kind].includes(name);
   return new RetinaError('RETINA_PLUGIN_NOT_FOUND', `no ${kind} named ${name} is installed`, {
     found: `no ${specifier} from ${options.from.join(' or ')}`,
-    needed: `one of ${BUILT_IN[kind].join(', ')}, a package's name, or a path that starts with ./ or /`,
+    ...(!ours && {
+      needed: `one of ${BUILT_IN[kind].join(', ')}, a package's name, or a path that starts with ./ or /`,
+    }),
     next: near ? `did you mean ${near}?` : `npm install ${specifier}, or remove it from the configuration`,
   });
 }
