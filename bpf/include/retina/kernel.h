@@ -50,11 +50,17 @@ struct sock_common {
 	struct in6_addr___retina skc_v6_rcv_saddr;
 };
 
+struct sk_buff_head {
+	__u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol; /* before 5.6 a bit field of another width */
 	__u16 sk_type;
+	struct sk_buff_head sk_error_queue;
 	int sk_err;
+	int sk_err_soft;
 };
 
 struct inet_sock {

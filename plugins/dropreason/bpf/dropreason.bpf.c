@@ -134,6 +134,16 @@ int BPF_PROG(raw_drop_socket, struct sk_buff *skb, void *location, __u32 reason,
 }
 
 /*
+ * Whether a connect failed that its own program ends. An ICMP error that arrives while the connect call still holds the
+ * socket (from this host or a neighbour on it: a REJECT rule, a service without endpoints) does not end it: it is left for
+ * the program to find, which then gives up.
+ */
+RT_INLINE bool drop_connect_was_told(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_err) || BPF_CORE_READ(sk, sk_err_soft) || BPF_CORE_READ(sk, sk_error_queue.qlen);
+}
+
+/*
  * A connect that came to nothing: refused, timed out, unreachable, or given up after the SYN had to be repeated. One
  * that its own program gave up before (the slower of two address families, say) has lost nothing.
  */
@@ -146,7 +156,7 @@ RT_INLINE int drop_connect(struct sock *sk, int from, int to)
 
 	if (from != TCP_SYN_SENT || to != TCP_CLOSE)
 		return 0;
-	if (!BPF_CORE_READ(sk, sk_err) && BPF_CORE_READ(tcp, packets_out) && !BPF_CORE_READ(tcp, total_retrans))
+	if (!drop_connect_was_told(sk) && BPF_CORE_READ(tcp, packets_out) && !BPF_CORE_READ(tcp, total_retrans))
 		return 0;
 	key.netns = drop_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net));
 	if (only_netns && key.netns != only_netns)
