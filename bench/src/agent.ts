@@ -18,7 +18,7 @@ export function startAgent(where: Namespace, ready = true): Promise<AgentProcess
   return AgentProcess.start({
     in: where,
     entry: built ? BUILT : SOURCE,
-    nodeArgs: built ? [] : ['--conditions=@retina/source'],
+    nodeArgs: ['--max-semi-space-size=1', ...(built ? [] : ['--conditions=@retina/source'])], // as `npm start`
     config: CONFIG,
     ready,
   });
