@@ -7,4 +7,8 @@ import { setup } from './lib/setup.mjs';
 
 const env = await setup();
 // A young generation of 1 MiB: what the agent allocates dies at once, and 10 MiB stay with the host.
-become(NODE, ['--max-semi-space-size=1', join(ROOT, 'packages', 'agent', 'dist', 'main.js'), ...process.argv.slice(2)], env);
+become(
+  NODE,
+  ['--max-semi-space-size=1', join(ROOT, 'packages', 'agent', 'dist', 'main.js'), ...process.argv.slice(2)],
+  env,
+);

@@ -6,26 +6,30 @@ export interface Usage {
   readonly cpuNanos: number;
   /** The same by thread, under `NAME/TID`. */
   readonly threads: Readonly<Record<string, number>>;
+  /** How often its threads went to sleep and were woken again, since it began. */
+  readonly wakeUps: number;
   readonly rssBytes: number;
   readonly peakRssBytes: number;
 }
 
 export function usage(pid: number): Usage {
   const threads: Record<string, number> = {};
-  let cpuNanos = 0;
+  let [cpuNanos, wakeUps] = [0, 0];
   for (const tid of readdirSync(`/proc/${pid}/task`)) {
     try {
       const nanos = Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]);
       const name = readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').trim();
       threads[`${name}/${tid}`] = nanos;
       cpuNanos += nanos;
+      const status = readFileSync(`/proc/${pid}/task/${tid}/status`, 'utf8');
+      wakeUps += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? 0);
     } catch {
       // The thread has ended meanwhile.
     }
   }
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kib = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
-  return { cpuNanos, threads, rssBytes: kib('VmRSS') * 1024, peakRssBytes: kib('VmHWM') * 1024 };
+  return { cpuNanos, threads, wakeUps, rssBytes: kib('VmRSS') * 1024, peakRssBytes: kib('VmHWM') * 1024 };
 }
 
 /** Open descriptors by what they are: `bpf-map`, `bpf-prog`, `bpf_link`, `socket`, `file`, … Links and programs live exactly as long as these. */
