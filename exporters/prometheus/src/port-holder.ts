@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { basename } from 'node:path';
 
 /** Who listens on a TCP port of this network namespace, as `name (pid 12)`; undefined where that cannot be seen. */
 export async function portHolder(port: number): Promise<string | undefined> {
@@ -17,9 +18,17 @@ export async function portHolder(port: number): Promise<string | undefined> {
     for (const fd of await readdir(`/proc/${pid}/fd`).catch(() => [])) {
       const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '');
       if (!inodes.has(target)) continue;
-      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'process');
-      return `${name.trim()} (pid ${pid})`;
+      return `${await nameOf(pid)} (pid ${pid})`;
     }
   }
   return undefined;
+}
+
+async function nameOf(pid: string): Promise<string> {
+  const name = (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'process')).trim();
+  if (name !== 'MainThread') return name;
+  // What every Node.js calls itself; its program says more.
+  const [program = name, ...args] = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+  const script = args.find((arg) => !arg.startsWith('-')) ?? '';
+  return `${basename(program)} ${basename(script)}`.trim();
 }
