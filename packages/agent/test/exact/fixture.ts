@@ -9,7 +9,7 @@ export const KERNEL = process.getuid?.() === 0 || process.env['CI'] === 'true';
 const ENTRY = new URL('../../src/main.ts', import.meta.url);
 
 export const CONFIG = {
-  plugins: { packetparser: {}, packetforward: {}, dropreason: { required: false } },
+  plugins: { packetparser: {}, packetforward: {}, dropreason: { required: false, netns: 'own' } },
   exporters: { prometheus: {} },
   enablePodLevel: true,
   remoteContext: true,
