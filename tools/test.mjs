@@ -13,7 +13,10 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 
 await layer(
   'tools',
-  ['node', ['--test', '--test-reporter=junit', `--test-reporter-destination=${report('tools')}`, 'tools/']],
+  [
+    'node',
+    ['--test', '--test-reporter=junit', `--test-reporter-destination=${report('tools')}`, 'tools/docs.test.mjs'],
+  ],
   junit,
 );
 await layer(
