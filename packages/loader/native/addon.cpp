@@ -45,7 +45,7 @@ static Napi::Value remove_stale_filters(const Napi::CallbackInfo& info) {
       [](Napi::Env env, uint32_t count) -> Napi::Value { return Napi::Number::New(env, count); });
 }
 
-/** Makes the C library give freed memory back at once, and keep it in few places. Process-wide, so the caller decides. */
+/** Makes the C library give freed memory back at once, and keep it in few places. Process-wide: the caller decides. */
 static Napi::Value return_memory(const Napi::CallbackInfo& info) {
 #ifdef __GLIBC__
   constexpr int kThreshold = 128 * 1024;  // set at all, it no longer grows with what was freed
