@@ -55,7 +55,9 @@ struct rt_packet {
 	__u8 ports;    /* 1: TCP or UDP, and sport and dport are known */
 	__u8 next;     /* slot of the chain behind the program that runs */
 	__u8 quick;    /* 1: came by one of the parser's fast paths; not split, not fragmented, TCP or UDP */
-	__u8 spare[26];
+	__u8 reserved[2];
+	__u32 seen_by; /* rt_tap_bit of each program of the chain that has handled it */
+	__u8 spare[20];
 };
 
 _Static_assert(sizeof(struct rt_packet) == 96, "objects built apart share struct rt_packet");

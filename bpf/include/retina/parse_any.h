@@ -314,14 +314,17 @@ __noinline int rt_parse_any(struct __sk_buff *skb, __u32 egress)
 	struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
 	struct rt_cursor cursor = {};
 	enum rt_parse_status status;
-	__u32 type;
+	__u32 type, seen_by;
 	__u8 next;
 
 	if (!packet)
 		return 0;
-	next = packet->next; /* a handler may parse anew in the middle of a chain */
+	/* a handler may parse anew in the middle of a chain */
+	next = packet->next;
+	seen_by = packet->seen_by;
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->next = next;
+	packet->seen_by = seen_by;
 	packet->length = skb->len;
 	packet->wire_bytes = packet->length + rt_tag_bytes(skb);
 	packet->segments = 1;

@@ -9,7 +9,8 @@
  *   static __always_inline void handler(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress);
  *
  * The host attaches one program per hook, and puts the members into rt_tap_chain_ingress and rt_tap_chain_egress, which
- * all objects share. Every program is loaded with expected_attach_type 0 (SEC "tc"), so that one array serves tcx and clsact.
+ * all objects share. A program may stand in the chain more than once while that changes, as head too: it handles a packet
+ * once, and passes it on. Every program is loaded with expected_attach_type 0 (SEC "tc"), so that one array serves tcx and clsact.
  * Every program returns TC_ACT_UNSPEC (-1 == TCX_NEXT): what other owners put on the hook goes on.
  *
  * The handler sees every packet: packet->status says whether it could be parsed (packet.h). It must not change the packet.
@@ -20,6 +21,7 @@
 #define RETINA_TAP_H
 
 #include "compat.h"
+#include "config.h"
 #include "parse.h"
 
 #define RT_TAP_CHAIN_LENGTH 8
@@ -31,6 +33,8 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } rt_tap_chain_ingress SEC(".maps"), rt_tap_chain_egress SEC(".maps");
+
+RT_CONFIG(__u32, rt_tap_bit, "Set by the host: a bit that no other object in the chain has") = 0;
 
 struct rt_tap_uplinks {
 	rt_ifindex ifindex[RT_TAP_MAX_UPLINKS]; /* dense; 0 ends the list */
@@ -82,6 +86,7 @@ RT_INLINE void rt_tap_publish(const struct rt_packet *packet)
 	if (scratch != packet)
 		rt_packet_copy(scratch, packet);
 	scratch->next = 1;
+	scratch->seen_by = rt_tap_bit;
 }
 
 #define RT_TAP_HOOK(name, hook, egress, state_type, prepare, handler) \
@@ -113,7 +118,10 @@ RT_INLINE void rt_tap_publish(const struct rt_packet *packet)
 		const state_type state = prepare(); \
 		if (!packet) \
 			return RT_NEXT; \
-		handler(skb, packet, egress, &state); \
+		if (RT_LIKELY(!(packet->seen_by & rt_tap_bit))) { \
+			packet->seen_by |= rt_tap_bit; \
+			handler(skb, packet, egress, &state); \
+		} \
 		bpf_tail_call(skb, &rt_tap_chain_##hook, packet->next++); \
 		return RT_NEXT; \
 	}

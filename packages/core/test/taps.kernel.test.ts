@@ -90,6 +90,24 @@ describe.skipIf(!isRoot)('taps', () => {
     for (const name of ['a', 'b', 'c']) expect(after[name]![0]! - before[name]![0]!).toBe(500);
   });
 
+  test.each([
+    ['in the middle', ['a', 'c'], 'plugins: {a: {}, c: {}}'],
+    ['at the head', ['b', 'c'], 'plugins: {b: {}, c: {}}'],
+  ])('two of three count every packet once while one %s comes and goes', async (_, staying, without) => {
+    world.link('pod', 1);
+    const three = 'plugins: {a: {}, b: {}, c: {}}';
+    await start(`${three}\nexporters: {}`);
+    let done = false;
+    const sent = world.send('10.77.1.1', 60_000).finally(() => (done = true));
+    let changes = 0;
+    for (; !done; changes++) await host!.ask('reconcile', `${changes % 2 ? three : without}\nexporters: {}`);
+    await sent;
+    await sleep(30);
+    expect(changes).toBeGreaterThan(3);
+    const counts = await host!.ask('counts');
+    for (const name of staying) expect(counts[name]![0]).toBe(60_000);
+  });
+
   test('the head leaves and the next one goes on without a gap; without any, nothing is attached', async () => {
     world.link('pod', 1);
     await start(AB);

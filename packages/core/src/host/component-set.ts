@@ -32,6 +32,8 @@ export class ComponentSet {
   /** Which configuration name runs a definition, by kind and the definition's own name. */
   private readonly claims = new Map<string, string>();
   private readonly events: ComponentEvents;
+  /** Plugins as the configuration lists them. */
+  private order: readonly string[] = [];
   private deadline = Infinity;
   private cut: () => void = () => undefined;
   private readonly wasCut = new Promise<void>((done) => (this.cut = done));
@@ -84,9 +86,9 @@ export class ComponentSet {
       unchanged: [] as string[],
     };
     const wanted = new Map<string, Entry & { readonly required: boolean }>();
-    Object.entries(config.plugins).forEach(([name, part], rank) => {
+    Object.entries(config.plugins).forEach(([name, part]) => {
       const print = JSON.stringify([part.options, part.inherited]);
-      wanted.set(`plugin ${name}`, { component: this.plugin(name, part, rank), print, required: part.required });
+      wanted.set(`plugin ${name}`, { component: this.plugin(name, part), print, required: part.required });
     });
     for (const [name, part] of Object.entries(config.exporters)) {
       const print = JSON.stringify([part.options, part.inherited, config.metricsIntervalMs]);
@@ -106,6 +108,8 @@ export class ComponentSet {
       ending.push(this.release(key, component, next === undefined));
     }
     await Promise.all(ending);
+    this.order = Object.keys(config.plugins);
+    this.services.plugin.taps?.reorder();
     const starting: Promise<void>[] = [];
     for (const [key, { component, print }] of wanted) {
       if (!report.restarted.includes(key)) report.started.push(key);
@@ -148,8 +152,9 @@ export class ComponentSet {
     if (component.kind === 'plugin') plugin.store.remove(component.shownAs);
   }
 
-  private plugin(name: string, part: ComponentConfig, rank: number): Component {
+  private plugin(name: string, part: ComponentConfig): Component {
     const load = () => this.load('plugin', name) as Promise<Plugin>;
+    const rank = () => (this.order.includes(name) ? this.order.indexOf(name) : Infinity);
     return this.component('plugin', name, part, pluginSteps(name, part, rank, load, this.services.plugin));
   }
 

@@ -26,7 +26,7 @@ export interface PluginServices {
 export function pluginSteps(
   name: string,
   config: ComponentConfig,
-  rank: number,
+  rank: () => number,
   load: () => Promise<Plugin>,
   services: PluginServices,
 ): ComponentSteps<Plugin> {
@@ -46,7 +46,7 @@ export function pluginSteps(
 function pluginContext(
   name: string,
   config: ComponentConfig,
-  rank: number,
+  rank: () => number,
   plugin: Plugin,
   run: Run,
   services: PluginServices,
@@ -74,15 +74,16 @@ function pluginContext(
       const file = path.basename(object.pathname);
       scope.step = `loading ${file}`;
       using spec = native.loader.openObject(object);
-      const reuseMaps = services.taps.sharedMaps(spec, file);
-      const loaded = scope.use(await spec.load({ ...options, reuseMaps }));
+      const { reuseMaps, constants } = scope.use(services.taps.share(spec, file));
+      const loading = spec.load({ ...options, constants: { ...options.constants, ...constants }, reuseMaps });
+      const loaded = scope.use(await loading);
       scope.step = `after loading ${file}`;
       return new GuardedHandle(loaded, plugin.name, run, services.taps, services.sources);
     },
   };
 }
 
-function pluginTaps(rank: number, run: Run, { taps, native }: PluginServices): Taps {
+function pluginTaps(rank: () => number, run: Run, { taps, native }: PluginServices): Taps {
   return {
     attach(handle, program) {
       if (!(handle instanceof GuardedHandle)) throw new TypeError('taps.attach needs a handle that ctx.bpf returned');

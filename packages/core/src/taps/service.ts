@@ -1,15 +1,17 @@
-import type { Interface, LoadedFlowSource, LoadedObject, LoaderApi, ObjectSpec, BpfMap } from '@retina/loader';
+import type { Interface, LoadedFlowSource, LoadedObject, LoaderApi, ObjectSpec } from '@retina/loader';
 import { RetinaError, type Logger, type Tap } from '@retina/sdk';
 import { TapChain, type TapMember } from './chain.ts';
 import { TapEntry } from './entry.ts';
 import { tapCandidates, type TapPatterns } from './roles.ts';
-import { SharedMaps } from './shared-maps.ts';
+import { SharedMaps, type Share } from './shared-maps.ts';
 
 /** Least time between two readings of the interfaces, in milliseconds. */
 const SETTLE_MS = 10;
 /** Between two readings without any event: namespaces get their names without one. */
 const REFRESH_MS = 30_000;
 const RETRY_MS = 1000;
+/** By then a packet that was under way has long passed. */
+const PASSED_MS = 100;
 
 export interface TapSettings extends TapPatterns {
   readonly mode: 'auto' | 'clsact';
@@ -50,6 +52,7 @@ export class TapService {
     this.chain = new TapChain({
       slots: (hook) => this.maps.chain(hook),
       relink: (hook, program) => this.entries.forEach((entry) => entry.relink(hook, program)),
+      later: (task) => void setTimeout(() => this.stopped || task(), PASSED_MS).unref(),
     });
   }
 
@@ -92,13 +95,16 @@ export class TapService {
     return { [Symbol.dispose]: () => void this.listeners.delete(listener) };
   }
 
-  /** Maps an object must share with the others when it is loaded. */
-  sharedMaps(spec: ObjectSpec, object: string): Record<string, BpfMap> {
-    return this.maps.reuse(spec, object);
+  /** What an object must be loaded with to be part of the chain. */
+  share(spec: ObjectSpec, object: string): Share {
+    return this.maps.share(spec, object);
   }
 
-  /** Puts an object's tap programs on every tap until disposed of, which happens at once and completely. */
-  attach(object: LoadedObject, name: string, rank: number, report: TapReport): Disposable {
+  /**
+   * Puts an object's tap programs on every tap until disposed of, which happens at once and completely. The one of the
+   * lowest rank stands first.
+   */
+  attach(object: LoadedObject, name: string, rank: () => number, report: TapReport): Disposable {
     const member: TapMember = { object, name, rank };
     this.chain.add(member);
     this.reports.set(member, report);
@@ -110,6 +116,11 @@ export class TapService {
         for (const entry of this.entries.values()) this.notify('changed', entry);
       },
     };
+  }
+
+  /** To be called when ranks have changed. */
+  reorder(): void {
+    this.chain.sort();
   }
 
   /** Tells a flow source about every interface, now and later. */

@@ -7,18 +7,46 @@ type SharedName = (typeof SHARED)[number];
 
 const TYPES = { 1: 'hash', 2: 'array', 3: 'prog_array', 6: 'percpu_array' } as const;
 
+/** Constant that tells an object in the chain from the others. */
+const BIT = 'rt_tap_bit';
+
+/** What an object is loaded with to be part of the chain. To be disposed of after the object. */
+export interface Share extends Disposable {
+  readonly reuseMaps: Readonly<Record<string, BpfMap>>;
+  readonly constants: Readonly<Record<string, number>>;
+}
+
 /** Created when the first tap object is loaded, in the sizes it declares; closed with the host. */
 export class SharedMaps implements Disposable {
   private readonly loader: LoaderApi;
   private readonly maps = new Map<SharedName, BpfMap>();
   private uplinks: readonly number[] = [];
+  private bitsInUse = 0;
 
   constructor(loader: LoaderApi) {
     this.loader = loader;
   }
 
-  /** The maps an object must use instead of its own. Throws RETINA_OBJECT_INVALID if it was built for another chain. */
-  reuse(spec: ObjectSpec, object: string): Record<string, BpfMap> {
+  /** Throws RETINA_OBJECT_INVALID if the object was built for another chain. */
+  share(spec: ObjectSpec, object: string): Share {
+    const reuseMaps = this.reuse(spec, object);
+    if (!spec.maps.some(({ name }) => name === 'rt_tap_chain_ingress')) {
+      return { reuseMaps, constants: {}, [Symbol.dispose]: () => undefined };
+    }
+    if (!spec.constants.some(({ name }) => name === BIT)) throw otherChain(object, `no constant ${BIT}`, 'one');
+    const bit = (~this.bitsInUse & (this.bitsInUse + 1)) >>> 0; // the lowest that is free
+    if (bit === 0) {
+      throw new RetinaError('RETINA_LOAD_FAILED', 'too many tap objects', {
+        found: '32 that are loaded',
+        next: 'disable a tap plugin',
+      });
+    }
+    this.bitsInUse |= bit;
+    return { reuseMaps, constants: { [BIT]: bit }, [Symbol.dispose]: () => void (this.bitsInUse &= ~bit) };
+  }
+
+  /** The maps an object must use instead of its own. */
+  private reuse(spec: ObjectSpec, object: string): Record<string, BpfMap> {
     const out: Record<string, BpfMap> = {};
     for (const info of spec.maps) {
       const name = SHARED.find((shared) => shared === info.name);
@@ -34,11 +62,7 @@ export class SharedMaps implements Disposable {
       if (map.keySize !== keySize || map.valueSize !== valueSize || map.maxEntries !== maxEntries) {
         const sizes = (m: { keySize: number; valueSize: number; maxEntries: number }) =>
           `key ${m.keySize}, value ${m.valueSize}, entries ${m.maxEntries}`;
-        throw new RetinaError('RETINA_OBJECT_INVALID', `${object} was built for another tap chain`, {
-          found: `${name}: ${sizes(info)}`,
-          needed: sizes(map),
-          next: 'build every tap plugin against the same version of @retina/bpf',
-        });
+        throw otherChain(object, `${name}: ${sizes(info)}`, sizes(map));
       }
       out[name] = map;
     }
@@ -70,4 +94,12 @@ export class SharedMaps implements Disposable {
     for (const map of this.maps.values()) map[Symbol.dispose]();
     this.maps.clear();
   }
+}
+
+function otherChain(object: string, found: string, needed: string): RetinaError {
+  return new RetinaError('RETINA_OBJECT_INVALID', `${object} was built for another tap chain`, {
+    found,
+    needed,
+    next: 'build every tap plugin against the same version of @retina/bpf',
+  });
 }
