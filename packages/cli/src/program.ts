@@ -1,4 +1,4 @@
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { RetinaError } from '@retina/sdk';
 import { SHELLS, type Shell } from './completion.ts';
 import type { AgentOptions } from './options.ts';
@@ -49,7 +49,7 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
     .option('--ip <address or CIDR>', 'either address (repeatable)', gather)
     .option('--port <port>', 'either port (repeatable)', gather)
     .option('--protocol <name>', 'tcp, udp, sctp, icmp, icmpv6 or a number (repeatable)', gather)
-    .addOption(new Option('--verdict <verdict>', 'what became of it').choices(['forwarded', 'dropped']))
+    .addOption(verdictOption())
     .option('--drop-reason <reason>', 'dropped for this reason (repeatable)', gather)
     .action(async (options: AgentOptions & Record<string, unknown>) => {
       await (await import('./commands/flows.ts')).flows(options);
@@ -92,6 +92,18 @@ function withOutput(command: Command): Command {
 
 function withAgent(command: Command): Command {
   return withOutput(command).option('--socket <path>', "the agent's unix socket");
+}
+
+/** In either case of letters, since records and the original's tools write DROPPED. */
+function verdictOption(): Option {
+  const verdicts = ['forwarded', 'dropped'];
+  return new Option('--verdict <verdict>', 'what became of it: forwarded, dropped (repeatable)')
+    .choices(verdicts)
+    .argParser<string[]>((value, before = []) => {
+      const verdict = value.toLowerCase();
+      if (verdicts.includes(verdict)) return [...before, verdict];
+      throw new InvalidArgumentError(`Allowed choices are ${verdicts.join(', ')}.`);
+    });
 }
 
 function gather(value: string, before: string[] = []): string[] {

@@ -12,7 +12,7 @@ export interface FlowsOptions extends AgentOptions {
   readonly ip?: readonly string[];
   readonly port?: readonly string[];
   readonly protocol?: readonly string[];
-  readonly verdict?: string;
+  readonly verdict?: readonly string[];
   readonly dropReason?: readonly string[];
 }
 
