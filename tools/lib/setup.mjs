@@ -17,6 +17,8 @@ const SKIP = new Set(['node_modules', 'dist', 'build', '.turbo', 'coverage', 'te
  */
 export async function setup({ forTests = false, build = true } = {}) {
   mkdirSync(STATE, { recursive: true });
+  // Where nft, tc and bpftool are, and where a plain user's path does not lead.
+  process.env.PATH += ['', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
   const { buildLibbpf: needed } = await ensureSystem({ forTests });
   const env = { ...process.env, ...(await pinnedTools()) };
   if (needed) env.RETINA_LIBBPF_ROOT = await buildLibbpf();
