@@ -48,6 +48,14 @@ class TableSource : public Source {
     if (draining_) continue_drain();
   }
 
+  /** Another interval: u32 milliseconds. */
+  void message(const uint8_t* data, size_t bytes) override {
+    uint32_t ms = 0;
+    if (bytes != sizeof ms) return;
+    memcpy(&ms, data, sizeof ms);
+    host_->every(std::max(ms, 1u));
+  }
+
   void flush(std::function<void()> done) override {
     flushed_.push_back(std::move(done));
     if (!draining_) host_->soon();

@@ -11,6 +11,7 @@ import type {
   LoadOptions,
   ObjectSpec,
   RecordSource,
+  TableSource,
   TapLink,
 } from './types.ts';
 
@@ -51,7 +52,7 @@ class Loaded implements LoadedObject {
   stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource {
     return openStream(this.#object, map, layout, handle, this.#fail);
   }
-  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource {
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): TableSource {
     return openTable(this.#object, map, layout, ms, handle, this.#fail);
   }
   flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): LoadedFlowSource {

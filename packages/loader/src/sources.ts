@@ -1,7 +1,7 @@
 import { FLOW_STRIDE, FlowBatch, recordBatch } from '@retina/sdk';
 import type { FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError } from '@retina/sdk';
 import type { NativeObject, NativeSource, OnBatch } from './native.ts';
-import type { LoadedFlowSource, RecordSource } from './types.ts';
+import type { LoadedFlowSource, RecordSource, TableSource } from './types.ts';
 
 /** Told the error with which a source ended by itself. */
 export type Fail = (error: RetinaError) => void;
@@ -48,8 +48,11 @@ export function openTable<L extends Layout>(
   ms: number,
   handle: (batch: RecordBatch<L>) => void,
   fail: Fail,
-): RecordSource {
-  return recordSource(layout, (onBatch) => object.openTable(map, layout.stride, ms, onBatch), handle, fail);
+): TableSource {
+  let source!: NativeSource;
+  const open = (onBatch: OnBatch) => (source = object.openTable(map, layout.stride, ms, onBatch));
+  const records = recordSource(layout, open, handle, fail);
+  return { ...records, pace: (next) => source.send(new Uint8Array(Uint32Array.of(next).buffer)) };
 }
 
 const ROLES = { endpoint: 0, uplink: 1, extra: 2 } as const;

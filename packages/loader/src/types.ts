@@ -7,6 +7,7 @@ import type {
   Layout,
   RecordBatch,
   RetinaError,
+  Table,
 } from '@retina/sdk';
 
 /** One program of an object file, before or after loading. */
@@ -70,6 +71,9 @@ export interface RecordSource extends Disposable {
   flush(): Promise<void>;
 }
 
+/** A table that is read, and drained at a pace that may change. */
+export type TableSource = RecordSource & Table;
+
 export interface BpfProgram {
   readonly name: string;
   readonly fd: number;
@@ -112,7 +116,7 @@ export interface LoadedObject extends BpfHandle, Disposable {
   program(name: string): BpfProgram;
   /** BpfHandle's, with `flush`. */
   stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource;
-  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource;
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): TableSource;
   /** Attaches a tc program to one hook of one interface, off the event loop. `auto`: tcx where the kernel has it, else clsact. */
   attachTap(
     program: string,

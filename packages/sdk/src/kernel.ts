@@ -47,7 +47,7 @@ export interface BpfHandle {
    * A pair of hash maps with a generation switch (RT_TABLE): every `ms` milliseconds the idle half is drained and its
    * records handed over; key and value of each lie one behind the other as `layout` says. Counts are deltas.
    */
-  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Disposable;
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Table;
   /** A per-CPU array of u64[n] values summed over CPUs: entries × n doubles, row after row. A fresh array each call. */
   counters(map: string): Float64Array;
   /** Flow records of an object built on the flow ring (`retina/flow.h`). `handle` gets borrowed batches. */
@@ -57,6 +57,12 @@ export interface BpfHandle {
   lookup(map: string, key: Uint8Array): Uint8Array | undefined;
   update(map: string, key: Uint8Array, value: Uint8Array): void;
   remove(map: string, key: Uint8Array): boolean;
+}
+
+/** A table that is read. Disposing of it ends it, and gives up what was not handed over yet. */
+export interface Table extends Disposable {
+  /** Drains every `ms` milliseconds from now on. */
+  pace(ms: number): void;
 }
 
 export interface FlowSourceOptions {

@@ -32,18 +32,15 @@ export default definePlugin({
     }
     const drops = new Drops(ctx, handle, reasons);
     handle.table('drop_totals', dropTotalsLayout, TOTALS_MS, (batch) => drops.totals(batch));
-    const readFlows = (ms: number) => handle.table('drop_flows', dropFlowsLayout, ms, (batch) => drops.flows(batch));
     const { intervalMs } = ctx.config;
+    const flows = handle.table('drop_flows', dropFlowsLayout, intervalMs, (batch) => drops.flows(batch));
     let pace = intervalMs;
-    let source = readFlows(pace);
     ctx.every(TOTALS_MS, () => {
       drops.unattributed(handle.missed(program));
       // few drops are reported soon, a flood of them once a second
       const wanted = drops.takeRecords() > MANY_RECORDS ? Math.max(intervalMs, TOTALS_MS) : intervalMs;
       if (wanted === pace) return;
-      pace = wanted;
-      source[Symbol.dispose]();
-      source = readFlows(pace);
+      flows.pace((pace = wanted));
     });
     handle.attach(program);
     try {

@@ -1,5 +1,5 @@
 import type { LoadedObject, RecordSource } from '@retina/loader';
-import type { BpfHandle, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch } from '@retina/sdk';
+import type { BpfHandle, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch, Table } from '@retina/sdk';
 import type { TapService } from '../taps/service.ts';
 import type { Run } from './run.ts';
 import type { FlowSources } from './flow-sources.ts';
@@ -42,8 +42,10 @@ export class GuardedHandle implements BpfHandle {
     return this.drained(this.object.stream(map, layout, this.counted(handle)));
   }
 
-  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Disposable {
-    return this.drained(this.object.table(map, layout, ms, this.counted(handle)));
+  table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Table {
+    const table = this.object.table(map, layout, ms, this.counted(handle));
+    const owned = this.drained(table);
+    return { pace: (next) => table.pace(next), [Symbol.dispose]: () => owned[Symbol.dispose]() };
   }
 
   counters(map: string): Float64Array {

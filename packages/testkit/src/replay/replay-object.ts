@@ -2,7 +2,15 @@ import {
   FLOW_STRIDE, FlowBatch, type FlowSourceOptions, type FlowSourceStats, type Layout, recordBatch,
   type RecordBatch, RetinaError,
 } from '@retina/sdk'; // prettier-ignore
-import type { BpfMap, BpfProgram, LoadedFlowSource, LoadedObject, RecordSource, TapLink } from '@retina/loader';
+import type {
+  BpfMap,
+  BpfProgram,
+  LoadedFlowSource,
+  LoadedObject,
+  RecordSource,
+  TableSource,
+  TapLink,
+} from '@retina/loader';
 import type { RecordedBatch, RecordedObject } from './recording.ts';
 import { replayMap } from './replay-map.ts';
 
@@ -79,10 +87,11 @@ export class ReplayObject implements LoadedObject {
     );
   }
 
-  table<L extends Layout>(map: string, layout: L, _ms: number, handle: (batch: RecordBatch<L>) => void): RecordSource {
-    return this.listen('table', map, layout, (bytes, records, lost) =>
+  table<L extends Layout>(map: string, layout: L, _ms: number, handle: (batch: RecordBatch<L>) => void): TableSource {
+    const source = this.listen('table', map, layout, (bytes, records, lost) =>
       handle(recordBatch(layout, bytes, records, lost)),
     );
+    return { ...source, pace: () => undefined };
   }
 
   counters(map: string): Float64Array {
