@@ -76,8 +76,11 @@ RT_INLINE bool drop_read_context(struct sk_buff *skb, struct sock *receiver, con
 		struct net_device *way = BPF_CORE_READ((struct dst_entry *)(route & ~1ul), dev);
 		drop_device(way, &key->netns);
 	}
-	if (!key->netns)
+	if (!key->netns) {
+		if (!DROP_GET(typed, skb, protocol)) /* an answer of netlink's, say, that was never sent */
+			return false;
 		key->marks |= DROP_DETACHED;
+	}
 
 	if (receiver)
 		key->direction = DROP_INGRESS;

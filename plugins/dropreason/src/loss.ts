@@ -42,6 +42,7 @@ const HARMLESS_PLACES = new Set([
   'udp_destruct_sock',
   'packet_rcv', // from here on: a capture socket's copy
   'tpacket_rcv',
+  'bpf_prog_test_run_skb', // what a BPF program is tried on, and the packet parser's clock is read with
 ]);
 /**
  * Places that, without giving a reason, free what was heeded: packets to a connection in TIME_WAIT, late FINs first of all;

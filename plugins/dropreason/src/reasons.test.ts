@@ -72,6 +72,7 @@ describe('what is a loss', () => {
     ['NOT_SPECIFIED', 'skb_release_data', MARK_DETACHED, false], // fragments of a packet freed as a whole
     ['NOT_SPECIFIED', 'kfree_skb_list', 0, true], // a queueing discipline before 5.17
     ['NOT_SPECIFIED', 'kfree_skb_list', MARK_DETACHED, false],
+    ['NOT_SPECIFIED', 'bpf_prog_test_run_skb', 0, false], // no packet at all: what a program is tried on
     ['QUEUE_PURGE', 'sk_stream_kill_queues', 0, false],
     ['TCP_OLD_DATA', 'tcp_rcv_established', 0, false],
     ['SOCKET_RCVBUFF', 'udp_queue_rcv_one_skb', 0, true],
