@@ -84,23 +84,20 @@ async function turns(
   flows: number,
   bursts: number,
 ): Promise<Turns> {
-  // Ingress: what the source sends ends behind the tap. Egress: from pod to pod, seen where it leaves for the second.
-  const [a, b] = [net.pod('a'), net.pod('b')];
+  // The same frames each way: towards the node, where its tap sees them come in, and away from it, where it sees them leave.
   const ingress = direction === 'ingress';
-  const from = ingress ? source.namespace : a.namespace;
-  const route = ingress
-    ? sourceRoute(family)
-    : { device: 'eth0', source: a[family], destination: b[family], sourceMac: a.mac, destinationMac: b.mac };
+  const from = ingress ? source.namespace : net.node;
   const program = `packetparser_${direction}`;
   const traffic: FloodOptions = {
-    ...route,
+    ...sourceRoute(family),
+    ...(!ingress && { device: source.hostInterface }),
     flows,
     order: 'random',
-    bypass: true,
+    bypass: ingress, // what leaves without the queueing discipline would pass the egress hook by
     urgent: true,
     packets: 40_000,
   };
-  const ifindex = await net.node.ifindex(ingress ? source.hostInterface : b.hostInterface);
+  const ifindex = await net.node.ifindex(source.hostInterface);
   await worker.ask({ op: 'load', object: 'tap', file: PARSER, flows: true });
   await worker.ask({ op: 'load', object: 'empty', file: EMPTY, flows: false });
   await worker.ask({ op: 'attach', object: 'tap', program, ifindex, direction });
