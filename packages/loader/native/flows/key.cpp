@@ -43,6 +43,12 @@ bool icmp_is_error(uint8_t protocol, uint16_t type) {
   return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
+bool is_connection(const Key& key) {
+  if (!is_icmp(key.protocol)) return true;
+  const bool discovery = key.protocol == kIcmpV6 && key.source_port >= 133 && key.source_port <= 136;
+  return !discovery && icmp_counterpart(key.protocol, key.source_port) >= 0;
+}
+
 bool reverse(const Key& key, Key& out) {
   out = key;
   out.bits ^= kEgressHook;

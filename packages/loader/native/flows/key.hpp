@@ -78,6 +78,10 @@ bool icmp_is_reply(uint8_t protocol, uint16_t type);
 /** Whether an ICMP type reports an error of another flow. */
 bool icmp_is_error(uint8_t protocol, uint16_t type);
 
+/** Whether flows of this key are connections, as conntrack has it: no ICMP errors, group memberships or neighbour
+ * discovery. */
+bool is_connection(const Key& key);
+
 /** The key of packets going the other way: other hook of the same interface. False if there can be none (ICMP errors).
  */
 bool reverse(const Key& key, Key& out);

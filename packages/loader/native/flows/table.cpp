@@ -104,7 +104,7 @@ uint32_t Table::create(const Record& record, uint64_t hash) {
   } else {
     flow.state |= kOrigin;
     first_orientation(flow, record);
-    if (tuples_.insert(hasher_.connection(record.key))) {
+    if (is_connection(record.key) && tuples_.insert(hasher_.connection(record.key))) {
       flow.state |= kPrimary;
       totals_.connections++;
     }

@@ -206,6 +206,8 @@ TEST(icmp_pairs_echoes_and_leaves_errors_alone) {
   world.kernel.send(1, echo);
   world.kernel.send(0, answer);
   world.kernel.send(0, error);
+  const Packet solicitation{.sport = 135, .dport = 0, .protocol = kIcmpV6};
+  world.kernel.send(0, solicitation);
   const auto rows = world.all();
   CHECK_EQ(sum_of(rows, echo)->is_reply, kNo);
   CHECK_EQ(sum_of(rows, echo)->icmp_type, 8);
@@ -214,7 +216,9 @@ TEST(icmp_pairs_echoes_and_leaves_errors_alone) {
   CHECK_EQ(sum_of(rows, answer)->connection_id, sum_of(rows, echo)->connection_id);
   CHECK_EQ(sum_of(rows, error)->is_reply, kUnknown);
   CHECK_EQ(sum_of(rows, error)->icmp_code, 1);
-  CHECK_EQ(world.engine.stats().table.connections, 2u);
+  CHECK_EQ(sum_of(rows, solicitation)->is_reply, kNo);
+  CHECK_EQ(world.engine.stats().table.connections, 1u);
+  CHECK_EQ(world.engine.stats().table.forward.packets, 1u);
 }
 
 TEST(connection_seen_at_two_taps_is_one_in_the_gauges) {
