@@ -48,8 +48,8 @@ export class World implements Disposable {
     return execFileSync('ip', ['netns', 'exec', space, command, ...args], { encoding: 'utf8' });
   }
 
-  /** Sends UDP packets to port 9999 from the peer; resolves when all are out. */
-  async send(address: string, packets: number): Promise<void> {
+  /** Sends UDP packets to port 9999, from the peer unless told; resolves when all are out. */
+  async send(address: string, packets: number, from = this.peer): Promise<void> {
     const script = `
       const socket = require('node:dgram').createSocket('udp4');
       const text = Buffer.alloc(20);
@@ -60,7 +60,7 @@ export class World implements Disposable {
         }
         socket.close();
       });`;
-    const sender = spawn('ip', ['netns', 'exec', this.peer, process.execPath, '-e', script], { stdio: 'inherit' });
+    const sender = spawn('ip', ['netns', 'exec', from, process.execPath, '-e', script], { stdio: 'inherit' });
     const [code] = (await once(sender, 'exit')) as [number];
     if (code !== 0) throw new Error(`the sender ended with ${code}`);
   }

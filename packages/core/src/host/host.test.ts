@@ -151,6 +151,30 @@ describe('running', () => {
     expect(stateOf('lazy').causes).toEqual([]);
   });
 
+  test('nothing is made up for after the event loop was blocked, and no task overlaps itself', async () => {
+    let quick = 0;
+    let running = 0;
+    let most = 0;
+    const busy = plugin('busy', {
+      setup(ctx) {
+        ctx.every(1, () => void quick++);
+        ctx.every(1, async () => {
+          most = Math.max(most, ++running);
+          await sleep(10);
+          running--;
+        });
+      },
+    });
+    host = await startHost([busy]);
+    await until(() => quick > 0 && running > 0, 'both have begun');
+    const before = quick;
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    for (let turn = 0; turn < 3; turn++) await new Promise((done) => setImmediate(done));
+    expect(quick - before).toBeLessThanOrEqual(3);
+    await sleep(50);
+    expect(most).toBe(1);
+  });
+
   test('what a plugin says it lacks is its state', async () => {
     const half = plugin('half', {
       setup: (ctx) => ctx.degrade(new RetinaError('RETINA_ATTACH_FAILED', 'one hook is refused')),
