@@ -58,6 +58,8 @@ export const config = z.strictObject({
   otherTimeoutSeconds: z.int().min(1).max(86_400).default(60).describe('The same for flows of other protocols.'),
 });
 
+export type Config = z.output<typeof config>;
+
 /** Units of 32 bytes per CPU: 8 to 64 MiB in all on any machine of up to 128 CPUs. */
 export function defaultRingUnits(cpus: number): number {
   if (cpus <= 4) return 131_072;

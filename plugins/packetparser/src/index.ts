@@ -51,8 +51,7 @@ export default definePlugin({
         counts.add(batch);
       },
     );
-    const show = () =>
-      showSource(ctx.metrics, source.stats(), options.enableConntrackMetrics, (text) => ctx.label(text));
+    const show = () => showSource(ctx.metrics, source.stats(), options, (text) => ctx.label(text));
     ctx.every(STATS_MS, show);
     show();
     ctx.use(ctx.taps.attach(object, { name: 'packetparser' }));

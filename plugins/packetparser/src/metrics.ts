@@ -1,3 +1,4 @@
+import type { Config } from './config.ts';
 import { type FlowBatch, type FlowSourceStats, type Instruments, TCP_FLAGS, Verdict } from '@retina/sdk';
 
 const FORWARD = { kind: 'counter', scope: 'pod', direction: true, additional: ['is_reply'] } as const;
@@ -83,11 +84,11 @@ export class FlowCounts {
   }
 }
 
-/** Shows the state of the flow source: what it holds, and what it could not. */
+/** Shows the state of the flow source: what it holds, and what it could not. Counts of connections are scaled by the sampling rate. */
 export function showSource(
   all: Metrics,
   stats: FlowSourceStats,
-  conntrack: boolean,
+  { enableConntrackMetrics, dataSamplingRate }: Pick<Config, 'enableConntrackMetrics' | 'dataSamplingRate'>,
   label: (text: string) => number,
 ): void {
   for (const causes of [stats.unparsed, stats.unattributed]) {
@@ -102,10 +103,10 @@ export function showSource(
   all.flow_ring_fill_ratio.set(stats.ringFill);
   all.flow_ring_records_total.set(stats.records);
   all.flow_ring_spilled_records_total.set(stats.spilled);
-  if (!conntrack) return;
-  all.conntrack_packets_tx.set(stats.forwardPackets);
-  all.conntrack_packets_rx.set(stats.replyPackets);
-  all.conntrack_bytes_tx.set(stats.forwardBytes);
-  all.conntrack_bytes_rx.set(stats.replyBytes);
+  if (!enableConntrackMetrics) return;
+  all.conntrack_packets_tx.set(stats.forwardPackets * dataSamplingRate);
+  all.conntrack_packets_rx.set(stats.replyPackets * dataSamplingRate);
+  all.conntrack_bytes_tx.set(stats.forwardBytes * dataSamplingRate);
+  all.conntrack_bytes_rx.set(stats.replyBytes * dataSamplingRate);
   all.conntrack_total_connections.set(stats.connections);
 }

@@ -211,13 +211,16 @@ describe.runIf(asRoot)('packetparser', () => {
   });
 
   it('scales and marks what it samples', async () => {
-    await using host = await start({ dataSamplingRate: 10 });
+    await using host = await start({ dataSamplingRate: 10, enableConntrackMetrics: true });
     await between({ packets: 100_000, flows: 10 });
-    await sleep(500);
+    await sleep(1500);
     const flows = (await flowsAt(host, net.pod('a').hostInterface)).filter(fromA);
     expect(flows.every((flow) => flow.sampling === 10)).toBe(true);
     const { packets } = sum(flows, () => true);
     expect(packets / 100_000).toBeGreaterThan(0.95);
     expect(packets / 100_000).toBeLessThan(1.05);
+    const metrics = await host.metrics();
+    expect(metrics.sum('networkobservability_conntrack_packets_tx', {}) / 100_000).toBeCloseTo(1, 1);
+    expect(metrics.sum('networkobservability_conntrack_total_connections', {})).toBe(10);
   });
 });
