@@ -108,6 +108,7 @@ export class TapService {
     const member: TapMember = { object, name, rank };
     this.chain.add(member);
     this.reports.set(member, report);
+    report(this.problem()); // what is known of before nobody tells again
     for (const entry of this.entries.values()) void entry.attach();
     return {
       [Symbol.dispose]: () => {
@@ -221,23 +222,26 @@ export class TapService {
   private notify(change: 'added' | 'changed' | 'removed', entry: TapEntry): void {
     const tap = entry.tap();
     for (const listener of this.listeners) listener(change, tap);
-    const failed = [...this.entries.values()].filter((one) => one.error !== undefined);
-    const cause =
-      failed.length === 0
-        ? undefined
-        : new RetinaError(
-            'RETINA_ATTACH_FAILED',
-            `${failed.length} of ${this.entries.size} interfaces are not tapped in full`,
-            {
-              found: failed
-                .slice(0, 3)
-                .map((one) => `${one.name}: ${one.error}`)
-                .join(' | '),
-              next: 'the rest is observed; it is tried again',
-              retryable: true,
-            },
-          );
+    const cause = this.problem();
     for (const report of this.reports.values()) report(cause);
+  }
+
+  /** Why not every interface is tapped in full. */
+  private problem(): RetinaError | undefined {
+    const failed = [...this.entries.values()].filter((one) => one.error !== undefined);
+    if (failed.length === 0) return undefined;
+    return new RetinaError(
+      'RETINA_ATTACH_FAILED',
+      `${failed.length} of ${this.entries.size} interfaces are not tapped in full`,
+      {
+        found: failed
+          .slice(0, 3)
+          .map((one) => `${one.name}: ${one.error}`)
+          .join(' | '),
+        next: 'the rest is observed; it is tried again',
+        retryable: true,
+      },
+    );
   }
 }
 
