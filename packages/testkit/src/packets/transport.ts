@@ -98,7 +98,8 @@ function icmpLayer(protocol: number, type: number, code: number): Layer {
   return {
     kind: 'transport',
     type: protocol,
-    facts: { needed: 8, icmp: [type, code] },
+    // ICMPv6 headers are four bytes for every type; what an echo adds is its body.
+    facts: { needed: protocol === PROTOCOL.ICMPV6 ? 4 : 8, icmp: [type, code] },
     build: (contents, context) => {
       const header = Uint8Array.of(type, code, 0, 0, 0, 1, 0, 1);
       if (protocol === PROTOCOL.ICMPV6) return withChecksum(header, contents, 2, protocol, context);
