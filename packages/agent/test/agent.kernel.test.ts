@@ -195,7 +195,8 @@ it('outlives what a plugin leaves lying about: promises nobody awaits, timers th
   const config = (n: number) => ({ plugins: { [file]: { n } }, exporters: { prometheus: {} } });
   await using agent = await AgentProcess.start({ in: net.node, entry: ENTRY, config: config(0) });
   agent.configure(config(1));
-  const late = () => agent.log.split('\n').some((line) => line.includes('its scope had ended') && line.includes('rude'));
+  const late = () =>
+    agent.log.split('\n').some((line) => line.includes('its scope had ended') && line.includes('rude'));
   await vi.waitFor(() => expect(late()).toBe(true), 5000);
   await vi.waitFor(async () => {
     const errors = (await agent.metrics()).sum('retina_handler_errors_total', { kind: 'plugin', name: 'rude' });

@@ -89,7 +89,9 @@ describe.runIf(KERNEL)('interfaces that come and go', () => {
     const all = [{ packets, bytes, on: 'vetha' }, ...guests];
     const on = (name: string) => tally.sum((flow) => flow.interface?.name === name && 'UDP' in flow.l4);
     for (const { on: name, ...amount } of all) {
-      await expect.poll(() => on(name), { timeout: 10_000, message: `${name}, ${tally.lost} lines lost` }).toEqual(amount);
+      await expect
+        .poll(() => on(name), { timeout: 10_000, message: `${name}, ${tally.lost} lines lost` })
+        .toEqual(amount);
     }
     await expect.poll(() => on('vethb'), { timeout: 10_000 }).toEqual(add(all));
     expect(tally.lost).toBe(0);
