@@ -22,20 +22,23 @@ export class FlowLines implements Disposable {
   private readonly followers = new Set<Follower>();
   private readonly interfaces = new Map<number, string>();
   private readonly sink: Disposable;
+  private readonly watch: Disposable;
 
   constructor(host: Host) {
     this.host = host;
     this.names = {
       endpoint: (id) => host.endpoints.recall(id),
       label: (id) => host.labelText(id),
-      interfaceName: (ifindex) => this.interfaceName(ifindex),
+      interfaceName: (ifindex) => this.interfaces.get(ifindex),
       nodeName: host.config.nodeName,
     };
     this.sink = host.flows.addSink('local api', (batch) => this.deliver(batch));
+    this.watch = host.watchTaps(({ ifindex, name }) => this.remember(ifindex, name));
   }
 
   [Symbol.dispose](): void {
     this.sink[Symbol.dispose]();
+    this.watch[Symbol.dispose]();
   }
 
   /** `follow`, `last`, and the filters of core's `flowFilter`. Throws RETINA_REQUEST_INVALID. */
@@ -83,12 +86,12 @@ export class FlowLines implements Disposable {
     }
   }
 
-  /** Interfaces that have gone keep their name for the records they left. */
-  private interfaceName(ifindex: number): string | undefined {
-    if (this.interfaces.size > MAX_NAMES) this.interfaces.clear();
-    if (!this.interfaces.has(ifindex))
-      for (const tap of this.host.tapList()) this.interfaces.set(tap.ifindex, tap.name);
-    return this.interfaces.get(ifindex);
+  /** Interfaces that have gone keep their name for the records they left, however short they lived. */
+  private remember(ifindex: number, name: string): void {
+    this.interfaces.set(ifindex, name);
+    if (this.interfaces.size <= MAX_NAMES) return;
+    const [oldest] = this.interfaces.keys();
+    this.interfaces.delete(oldest!);
   }
 }
 

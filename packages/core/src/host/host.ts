@@ -141,6 +141,11 @@ export class Host extends EventEmitter<HostEvents> {
     return this.taps?.list() ?? [];
   }
 
+  /** Calls back for every tap there is, then for each that appears, changes or vanishes. */
+  watchTaps(listener: (tap: Tap) => void): Disposable {
+    return this.taps?.watch((_change, tap) => listener(tap)) ?? { [Symbol.dispose]: () => undefined };
+  }
+
   /** Text of a label id in a flow record or metric. */
   labelText(id: number): string {
     return this.metrics.labels.text(id);
