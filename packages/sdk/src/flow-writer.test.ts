@@ -14,7 +14,7 @@ const values: fc.Arbitrary<Required<FlowValues>> = fc.record({
   sourceAddress: address, destinationAddress: address, firstSeen: f64, start: f64, end: f64, bytes: f64, packets: f64,
   flagCounts: fc.array(u32, { minLength: 10, maxLength: 10 }), flowId: u32, ifindex: u32, netns: u32, rttMicros: u32,
   retransmits: u32, dropReason: u32, dropLocation: u32, sourceEndpoint: u32, destinationEndpoint: u32, tapEndpoint: u32,
-  connectionId: u32, sampling: u32.filter((n) => n > 0), sourcePort: u16, destinationPort: u16, tcpFlags: u16, protocol: u8,
+  connectionId: u32, minRttMicros: u32, setupMicros: u32, sampling: u32.filter((n) => n > 0), sourcePort: u16, destinationPort: u16, tcpFlags: u16, protocol: u8,
   family: u8, direction: u8, observation: u8, isReply: u8, verdict: u8, event: u8, icmpType: u8, icmpCode: u8, fresh: u8,
 }); // prettier-ignore
 

@@ -1,3 +1,4 @@
+import type { FlowDetails } from './flow-details.ts';
 import { FLOW_OFFSETS, FLOW_STRIDE, FlowBatch } from './flow.ts';
 
 /** The values of one flow record. What is left out is zero. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d. */
@@ -12,7 +13,7 @@ export type FlowValues = {
 const F64 = ['firstSeen', 'start', 'end', 'bytes', 'packets'] as const;
 const U32 = [
   'flowId', 'ifindex', 'netns', 'rttMicros', 'retransmits', 'dropReason', 'dropLocation', 'sourceEndpoint',
-  'destinationEndpoint', 'tapEndpoint', 'connectionId', 'sampling',
+  'destinationEndpoint', 'tapEndpoint', 'connectionId', 'sampling', 'minRttMicros', 'setupMicros',
 ] as const; // prettier-ignore
 const U16 = ['sourcePort', 'destinationPort', 'tcpFlags'] as const;
 const U8 = [
@@ -28,6 +29,7 @@ export class FlowWriter {
   private readonly view: DataView;
   private readonly slab: Uint8Array;
   private rows = 0;
+  private details: (FlowDetails | undefined)[] | undefined;
 
   constructor(capacity = 1024) {
     this.capacity = capacity;
@@ -39,8 +41,8 @@ export class FlowWriter {
     return this.rows;
   }
 
-  /** Appends one record; false when full. */
-  add(values: FlowValues): boolean {
+  /** Appends one record and what hangs off it; false when full. */
+  add(values: FlowValues, details?: FlowDetails): boolean {
     if (this.rows === this.capacity) return false;
     const at = this.rows * FLOW_STRIDE;
     const { view } = this;
@@ -52,16 +54,18 @@ export class FlowWriter {
     for (const f of U32) view.setUint32(at + FLOW_OFFSETS[f], values[f] ?? 0, true);
     for (const f of U16) view.setUint16(at + FLOW_OFFSETS[f], values[f] ?? 0, true);
     for (const f of U8) view.setUint8(at + FLOW_OFFSETS[f], values[f] ?? 0);
+    if (details) (this.details ??= [])[this.rows] = details;
     this.rows++;
     return true;
   }
 
   /** The rows written so far; borrowed, valid until the next `add` or `clear`. */
   batch(): FlowBatch {
-    return new FlowBatch(this.slab, this.rows);
+    return new FlowBatch(this.slab, this.rows, this.details);
   }
 
   clear(): void {
     this.rows = 0;
+    this.details = undefined;
   }
 }

@@ -1,3 +1,5 @@
+import type { FlowDetails } from './flow-details.ts';
+
 /**
  * The flow record: the one record type every consumer understands. A record holds what changed in one direction of one
  * connection, seen at one tap, since the last record of the same flow: counters are deltas, times are absolute.
@@ -43,7 +45,9 @@ export const FLOW_OFFSETS = {
   icmpType: 173, // u8
   icmpCode: 174, // u8
   fresh: 175, // u8
-  // 176..191: spare, zero
+  minRttMicros: 176, // u32
+  setupMicros: 180, // u32
+  // 184..191: spare, zero
 } as const;
 
 /** Order of `flagCounts` and bit numbers of `tcpFlags`. SYNACK counts packets with both; SYN and ACK then do not count them. */
@@ -65,27 +69,53 @@ export const Reply = { NO: 0, YES: 1, UNKNOWN: 2 } as const;
  */
 export const FlowEvent = { UPDATE: 0, START: 1, END: 2, RESET: 3, EXPIRED: 4 } as const;
 
+/** What is known of a TCP connection beside its packets; what is left out or 0 is unknown. */
+export interface FlowAnnotation {
+  /** 16 bytes each; as the packets of either direction have them. */
+  readonly source: Uint8Array;
+  readonly destination: Uint8Array;
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly protocol: number;
+  /** Smoothed and smallest round-trip time, and from SYN to established, in microseconds. */
+  readonly rttMicros?: number;
+  readonly minRttMicros?: number;
+  readonly setupMicros?: number;
+  /** Segments retransmitted from source to destination since the last annotation. */
+  readonly retransmits?: number;
+}
+
 /** A batch of flow records, borrowed: valid until the handler returns. Every reader takes a row, 0 ≤ row < length. */
 export class FlowBatch {
   /** Records in the batch. */
   length: number;
   readonly buffer: Uint8Array;
+  private readonly more: readonly (FlowDetails | undefined)[] | undefined;
   private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
   private readonly f64: Float64Array;
 
-  /** `buffer` starts on an 8-byte boundary and holds `length` records of FLOW_STRIDE bytes. */
-  constructor(buffer: Uint8Array, length: number) {
+  /** `buffer` starts on an 8-byte boundary and holds `length` records of FLOW_STRIDE bytes; `details` by row, if any has some. */
+  constructor(buffer: Uint8Array, length: number, details?: readonly (FlowDetails | undefined)[]) {
     const { buffer: whole, byteOffset: at, byteLength: size } = buffer;
     this.buffer = buffer;
     this.length = length;
+    this.more = details;
     this.u8 = buffer;
     this.u16 = new Uint16Array(whole, at, size >> 1);
     this.u32 = new Uint32Array(whole, at, size >> 2);
     this.f64 = new Float64Array(whole, at, size >> 3);
   }
 
+  /** What hangs off the record beside its numbers. Not borrowed: it may be kept. */
+  details(row: number): FlowDetails | undefined {
+    return this.more?.[row];
+  }
+  /** Whether any row may have details. */
+  get detailed(): boolean {
+    return this.more !== undefined;
+  }
   /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; a view, valid as long as the batch. */
   sourceAddress(row: number): Uint8Array {
     const at = row * FLOW_STRIDE;
@@ -148,6 +178,14 @@ export class FlowBatch {
   /** Smoothed round-trip time in microseconds; 0 where unknown. */
   rttMicros(row: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.rttMicros >> 2)]!;
+  }
+  /** Smallest round-trip time of the connection in microseconds; 0 where unknown. */
+  minRttMicros(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.minRttMicros >> 2)]!;
+  }
+  /** From SYN to established in microseconds; 0 where unknown. */
+  setupMicros(row: number): number {
+    return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.setupMicros >> 2)]!;
   }
   /** Segments retransmitted since the flow's last record. */
   retransmits(row: number): number {

@@ -6,6 +6,8 @@ export * from './flow-writer.ts';
 export * from './kernel.ts';
 export * from './layout.ts';
 export * from './metrics.ts';
+export * from './node.ts';
+export * from './flow-details.ts';
 export * from './plugin.ts';
 export * from './scope.ts';
 export * from './taps.ts';

@@ -1,4 +1,4 @@
-import type { FlowBatch } from './flow.ts';
+import type { FlowAnnotation, FlowBatch } from './flow.ts';
 import type { Layout, RecordBatch } from './layout.ts';
 
 /** What the running kernel and this process's rights offer. Found by probing, never by version alone. */
@@ -42,7 +42,12 @@ export interface BpfHandle {
   /** Attaches a tracing program (tp_btf, raw_tp, …) as its section says. Throws RETINA_ATTACH_FAILED. */
   attach(program: string): Disposable;
   /** A ring buffer of fixed-stride records. `lostMap`, a per-CPU u64 array, is declared by RT_STREAM. */
-  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable;
+  stream<L extends Layout>(
+    map: string,
+    layout: L,
+    handle: (batch: RecordBatch<L>) => void,
+    options?: StreamOptions,
+  ): Disposable;
   /**
    * A pair of hash maps with a generation switch (RT_TABLE): every `ms` milliseconds the idle half is drained and its
    * records handed over; key and value of each lie one behind the other as `layout` says. Counts are deltas.
@@ -57,6 +62,14 @@ export interface BpfHandle {
   lookup(map: string, key: Uint8Array): Uint8Array | undefined;
   update(map: string, key: Uint8Array, value: Uint8Array): void;
   remove(map: string, key: Uint8Array): boolean;
+}
+
+export interface StreamOptions {
+  /**
+   * Read the ring every so many milliseconds rather than when a record arrives: for streams that are never silent, submitted
+   * with RT_SUBMIT_QUIETLY, where a wake-up per record would cost more than the record. Default: when one arrives.
+   */
+  readonly everyMs?: number;
 }
 
 /** A table that is read. Disposing of it ends it, and gives up what was not handed over yet. */
@@ -118,13 +131,6 @@ export interface FlowSource extends Disposable {
   stats(): FlowSourceStats;
   /** Drains now and hands over every changed flow, before it resolves. */
   flush(): Promise<void>;
-  /** Sets a connection's round-trip time and adds to its retransmits, found by addresses and ports (16 bytes, host order). */
-  annotate(
-    source: Uint8Array,
-    destination: Uint8Array,
-    ports: readonly [number, number],
-    protocol: number,
-    rttMicros: number,
-    retransmits: number,
-  ): void;
+  /** Sets what is known of a connection beside its packets, and adds to its retransmits. */
+  annotate(annotation: FlowAnnotation): void;
 }

@@ -25,9 +25,18 @@ export interface GaugeSpec extends MetricBase {
 export interface HistogramSpec extends MetricBase {
   readonly kind: 'histogram';
   readonly scope?: 'node';
-  /** Upper bounds, ascending, without +Inf. */
-  readonly buckets: readonly number[];
+  readonly buckets: Buckets;
 }
+
+/** Bounds that double every 2^scale buckets (scale 0: each doubles the last; 1: by the square root of 2). OpenTelemetry and native histograms of Prometheus have the same bounds. */
+export interface ExponentialBuckets {
+  readonly scale: 0 | 1 | 2 | 3;
+  /** Lowest and highest bound, in the family's unit; both are moved outwards to a power of 2^(2^-scale). */
+  readonly from: number;
+  readonly to: number;
+}
+/** Upper bounds, ascending, without +Inf; or where exponential ones begin and end. New families of latencies take the latter. */
+export type Buckets = readonly number[] | ExponentialBuckets;
 
 /**
  * A pod-level family: the host adds the context labels that MetricsConfiguration asks for (ip, namespace, podname, …),
@@ -45,7 +54,16 @@ export interface PodCounterSpec extends MetricBase {
   readonly additional?: readonly 'is_reply'[];
 }
 
-export type MetricSpec = CounterSpec | GaugeSpec | HistogramSpec | PodCounterSpec;
+/** Observations per flow record, by the same rules as {@link PodCounterSpec}. */
+export interface PodHistogramSpec extends MetricBase {
+  readonly kind: 'histogram';
+  readonly scope: 'pod';
+  readonly option: string;
+  readonly direction?: boolean;
+  readonly buckets: Buckets;
+}
+
+export type MetricSpec = CounterSpec | GaugeSpec | HistogramSpec | PodCounterSpec | PodHistogramSpec;
 export type MetricSpecs = Readonly<Record<string, MetricSpec>>;
 
 /** One label id per declared label: a wrong number of them is a compile error. */
@@ -72,21 +90,33 @@ export interface Gauge<I extends readonly number[] = readonly number[]> {
 export interface Histogram<I extends readonly number[] = readonly number[]> {
   /** In the family's unit. */
   observe(value: number, ...labels: I): void;
+  /**
+   * For histograms kept elsewhere (in the kernel): sets the series to `counts` by bucket, not cumulative, the last one +Inf, and
+   * their `sum`. Totals that fall are taken as a restart from zero and only ever add.
+   */
+  set(counts: ArrayLike<number>, sum: number, ...labels: I): void;
 }
 export interface PodCounter<I extends readonly number[] = readonly number[]> {
   /** Adds `value` for the flow record `row` of `batch`, which must have passed the host's identity stage (see `ctx.flows`). */
   add(value: number, batch: FlowBatch, row: number, ...labels: I): void;
 }
 
+export interface PodHistogram<I extends readonly number[] = readonly number[]> {
+  /** `value` in the family's unit, for the flow record `row` of `batch`, which must have passed the host's identity stage. */
+  observe(value: number, batch: FlowBatch, row: number, ...labels: I): void;
+}
+
 export type InstrumentOf<S extends MetricSpec> = S extends PodCounterSpec
   ? PodCounter<Ids<S>>
-  : S extends CounterSpec
-    ? Counter<Ids<S>>
-    : S extends GaugeSpec
-      ? Gauge<Ids<S>>
-      : S extends HistogramSpec
-        ? Histogram<Ids<S>>
-        : never;
+  : S extends PodHistogramSpec
+    ? PodHistogram<Ids<S>>
+    : S extends CounterSpec
+      ? Counter<Ids<S>>
+      : S extends GaugeSpec
+        ? Gauge<Ids<S>>
+        : S extends HistogramSpec
+          ? Histogram<Ids<S>>
+          : never;
 
 export type Instruments<M extends MetricSpecs> = { readonly [K in keyof M]: InstrumentOf<M[K]> };
 
@@ -114,6 +144,8 @@ export interface MetricFamily {
     readonly bounds: readonly number[];
     readonly counts: readonly number[];
     readonly sum: number;
+    /** Where the bounds are exponential: bound i is 2^((first + i) / 2^scale). */
+    readonly exponential?: { readonly scale: number; readonly first: number };
   };
 }
 

@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { EndpointReader } from './endpoint.ts';
-import type { FlowBatch } from './flow.ts';
+import type { FlowAnnotation, FlowBatch } from './flow.ts';
 import type { BpfHandle, BpfOptions, KernelFeatures } from './kernel.ts';
 import type { Instruments, MetricSpecs } from './metrics.ts';
+import type { AddressNames, ApiServers, Devices, Netlink } from './node.ts';
 import type { Scope } from './scope.ts';
 import type { Taps } from './taps.ts';
 
@@ -29,6 +30,13 @@ export interface Needs {
 export interface Flows {
   /** Hands a batch to the host: identity is resolved in place, then pod-level metrics, flow log and exporters see it, before this returns. At most once per batch. */
   emit(batch: FlowBatch): void;
+  /**
+   * Resolves identity in place and nothing more: for rows that pod-level metrics are counted by and that are no flow records
+   * of their own, since another plugin has counted their packets.
+   */
+  resolve(batch: FlowBatch): void;
+  /** Adds what is known of a connection to the flow records other plugins emit for it. Unknown connections are left alone. */
+  annotate(annotation: FlowAnnotation): void;
 }
 
 export interface PluginContext<C, M extends MetricSpecs> extends Scope {
@@ -39,6 +47,10 @@ export interface PluginContext<C, M extends MetricSpecs> extends Scope {
   readonly taps: Taps;
   readonly flows: Flows;
   readonly endpoints: EndpointReader;
+  readonly netlink: Netlink;
+  readonly devices: Devices;
+  readonly apiServers: ApiServers;
+  readonly names: AddressNames;
   /** An id for a label value; the same text gives the same id. Bounded: past 65 536 texts a plugin gets the id of "overflow". */
   label(text: string): number;
   labelText(id: number): string;
