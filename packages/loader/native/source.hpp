@@ -117,9 +117,8 @@ struct FlowOptions {
 //   FLOW_OFFSETS
 //
 // FlowSource.stats() is Source::stats (an object with the fields of FlowSourceStats), flush() is Source::flush,
-// annotate() arrives as message(): 16 bytes source, 16 bytes destination, u16 source port, u16 destination port (host
-// order), u8 protocol, 3 bytes 0, u32 rtt in µs, u32 retransmits: 48 bytes, little endian (struct FlowAnnotation
-// below).
+// annotate() arrives as message(): struct FlowAnnotation below, little endian, ports in host order, durations in µs; 0 where
+// something is not known.
 
 struct FlowAnnotation {
   uint8_t source[16];
@@ -130,7 +129,9 @@ struct FlowAnnotation {
   uint8_t pad[3];
   uint32_t rtt_micros;
   uint32_t retransmits;
+  uint32_t min_rtt_micros;
+  uint32_t setup_micros;
 };
-static_assert(sizeof(FlowAnnotation) == 48);
+static_assert(sizeof(FlowAnnotation) == 56);
 
 }  // namespace retina

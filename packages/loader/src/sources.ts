@@ -1,5 +1,5 @@
 import { FLOW_STRIDE, FlowBatch, recordBatch } from '@retina/sdk';
-import type { FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError } from '@retina/sdk';
+import type { FlowAnnotation, FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError } from '@retina/sdk';
 import type { NativeObject, NativeSource, OnBatch } from './native.ts';
 import type { LoadedFlowSource, RecordSource, TableSource } from './types.ts';
 
@@ -62,6 +62,22 @@ function interfaceMessage(ifindex: number, role: number, netns: number, gone: nu
   return new Uint8Array(Uint32Array.of(ifindex, role, netns, gone).buffer);
 }
 
+/** struct FlowAnnotation of native/source.hpp. */
+function annotationMessage(annotation: FlowAnnotation): Uint8Array {
+  const message = new Uint8Array(56);
+  const view = new DataView(message.buffer);
+  message.set(annotation.source.subarray(0, 16), 0);
+  message.set(annotation.destination.subarray(0, 16), 16);
+  view.setUint16(32, annotation.sourcePort, true);
+  view.setUint16(34, annotation.destinationPort, true);
+  view.setUint8(36, annotation.protocol);
+  view.setUint32(40, annotation.rttMicros ?? 0, true);
+  view.setUint32(44, annotation.retransmits ?? 0, true);
+  view.setUint32(48, annotation.minRttMicros ?? 0, true);
+  view.setUint32(52, annotation.setupMicros ?? 0, true);
+  return message;
+}
+
 /** See BpfHandle.flows. */
 export function openFlows(
   object: NativeObject,
@@ -83,19 +99,7 @@ export function openFlows(
   return {
     stats: () => source.stats() as FlowSourceStats,
     flush: () => source.flush(),
-    annotate(from, to, ports, protocol, rttMicros, retransmits) {
-      // struct FlowAnnotation of native/source.hpp.
-      const message = new Uint8Array(48);
-      const view = new DataView(message.buffer);
-      message.set(from.subarray(0, 16), 0);
-      message.set(to.subarray(0, 16), 16);
-      view.setUint16(32, ports[0], true);
-      view.setUint16(34, ports[1], true);
-      view.setUint8(36, protocol);
-      view.setUint32(40, rttMicros, true);
-      view.setUint32(44, retransmits, true);
-      source.send(message);
-    },
+    annotate: (annotation) => source.send(annotationMessage(annotation)),
     setInterface: (ifindex, role, netns) => source.send(interfaceMessage(ifindex, ROLES[role], netns, 0)),
     removeInterface: (ifindex) => source.send(interfaceMessage(ifindex, 0, 0, 1)),
     [Symbol.dispose]: () => source.close(),

@@ -5,8 +5,11 @@ import type {
   FlowSource,
   FlowSourceOptions,
   Layout,
+  NetlinkMessage,
+  NetlinkRequest,
   RecordBatch,
   RetinaError,
+  StreamOptions,
   Table,
 } from '@retina/sdk';
 
@@ -74,10 +77,21 @@ export interface RecordSource extends Disposable {
 /** A table that is read, and drained at a pace that may change. */
 export type TableSource = RecordSource & Table;
 
+/** What a loaded program costs to keep and cost to verify. */
+export interface VerifiedProgram {
+  /** eBPF instructions after the verifier has rewritten them. */
+  readonly instructions: number;
+  /** Machine code; 0 where the kernel interprets. */
+  readonly jitedBytes: number;
+  /** Instructions the verifier went through, over all paths: its limit is a million. 0 before Linux 5.16. */
+  readonly verifiedInstructions: number;
+}
+
 export interface BpfProgram {
   readonly name: string;
   readonly fd: number;
   readonly id: number;
+  readonly verified: VerifiedProgram;
   /** Runs the program once on `data` (BPF_PROG_TEST_RUN). Never on one that is attached. */
   testRun(data: Uint8Array, options?: TestRunOptions): TestRunResult;
   /** Run count and run time in ns; zero unless kernel.bpf_stats_enabled. */
@@ -115,7 +129,12 @@ export interface LoadedObject extends BpfHandle, Disposable {
   map(name: string): BpfMap;
   program(name: string): BpfProgram;
   /** BpfHandle's, with `flush`. */
-  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource;
+  stream<L extends Layout>(
+    map: string,
+    layout: L,
+    handle: (batch: RecordBatch<L>) => void,
+    options?: StreamOptions,
+  ): RecordSource;
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): TableSource;
   /** Attaches a tc program to one hook of one interface, off the event loop. `auto`: tcx where the kernel has it, else clsact. */
   attachTap(
@@ -203,6 +222,24 @@ export interface LoaderApi {
   addressesIn(namespacePath: string): Promise<readonly Address[]>;
   /** Inode of this process's network namespace. */
   ownNetns(): number;
+  /**
+   * Whether this process is in the network namespace the kernel booted with, whose agent counts what belongs to no other
+   * node. Known from Linux 5.14 on; below, guessed from /proc: see network.ts.
+   */
+  inInitialNetns(): boolean;
+  /** The SDK's `Netlink.request`: a socket of its own per request, read off the event loop. Messages are views of memory that is written to again. */
+  netlinkRequest(
+    request: NetlinkRequest,
+    handle: (messages: readonly NetlinkMessage[]) => void,
+  ): Promise<{ readonly messages: number; readonly interrupted: boolean }>;
+  /** The SDK's `Netlink.subscribe`. Throws RETINA_NETLINK_FAILED. Keeps the process alive until it is disposed of. */
+  netlinkSubscribe(
+    family: number,
+    groups: readonly number[],
+    handle: (messages: readonly NetlinkMessage[], lost: number) => void,
+  ): Disposable;
+  /** The SDK's `Devices.statistics`. */
+  deviceStatistics(interfaceName: string): Promise<ReadonlyMap<string, number> | undefined>;
   /** Removes clsact filters an earlier, killed agent left: ours are recognised by handle, priority and program name. Never deletes a qdisc others use. Returns how many. */
   removeStaleFilters(): Promise<number>;
   /** Symbol name that covers a kernel address from /proc/kallsyms; undefined without CAP_SYSLOG. */

@@ -32,8 +32,14 @@ export async function followSockets(ctx: PluginContext<unknown, typeof metrics>,
 function annotate(flows: FlowSource, batch: RecordBatch<typeof socketsLayout>): void {
   const { col } = batch;
   for (let row = 0; row < batch.length; row++) {
-    const ports = [col.local_port(row), col.remote_port(row)] as const;
-    const [local, remote] = [batch.bytes('local', row), batch.bytes('remote', row)];
-    flows.annotate(local, remote, ports, col.protocol(row), col.rtt(row), col.retransmits(row));
+    flows.annotate({
+      source: batch.bytes('local', row),
+      destination: batch.bytes('remote', row),
+      sourcePort: col.local_port(row),
+      destinationPort: col.remote_port(row),
+      protocol: col.protocol(row),
+      rttMicros: col.rtt(row),
+      retransmits: col.retransmits(row),
+    });
   }
 }

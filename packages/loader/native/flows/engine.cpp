@@ -136,7 +136,7 @@ void Engine::settle_flushes() {
 }
 
 bool Engine::annotate(const uint8_t* source, const uint8_t* destination, uint16_t source_port,
-                      uint16_t destination_port, uint8_t protocol, uint32_t rtt_micros, uint32_t retransmits) {
+                      uint16_t destination_port, uint8_t protocol, const Told& told) {
   Key key{};
   std::memcpy(key.source, source, 16);
   std::memcpy(key.destination, destination, 16);
@@ -145,7 +145,7 @@ bool Engine::annotate(const uint8_t* source, const uint8_t* destination, uint16_
   key.protocol = protocol;
   constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   if (std::memcmp(source, kMapped, sizeof kMapped) != 0) key.bits |= kIpV6;
-  return table_.annotate(key, rtt_micros, retransmits);
+  return table_.annotate(key, told);
 }
 
 }  // namespace retina::flows

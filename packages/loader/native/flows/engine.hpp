@@ -49,7 +49,7 @@ class Engine {
 
   /** Addresses of 16 bytes, ports in host order. False if no tap sees the connection. */
   bool annotate(const uint8_t* source, const uint8_t* destination, uint16_t source_port, uint16_t destination_port,
-                uint8_t protocol, uint32_t rtt_micros, uint32_t retransmits);
+                uint8_t protocol, const Told& told);
   void set_interface(uint32_t ifindex, Role role, uint32_t netns) { table_.set_interface(ifindex, role, netns); }
   void forget_interface(uint32_t ifindex) { table_.forget_interface(ifindex); }
 

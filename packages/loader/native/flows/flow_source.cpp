@@ -63,7 +63,10 @@ class FlowSource : public Source, private flows::BatchSink {
       FlowAnnotation told;
       std::memcpy(&told, data, sizeof told);
       engine_.annotate(told.source, told.destination, told.source_port, told.destination_port, told.protocol,
-                       told.rtt_micros, told.retransmits);
+                       {.rtt_micros = told.rtt_micros,
+                        .min_rtt_micros = told.min_rtt_micros,
+                        .setup_micros = told.setup_micros,
+                        .retransmits = told.retransmits});
     } else if (bytes == sizeof(FlowInterface)) {
       FlowInterface told;
       std::memcpy(&told, data, sizeof told);
@@ -216,7 +219,9 @@ std::vector<FlowField> flow_fields() {
           {"event", offsetof(Row, event)},
           {"icmpType", offsetof(Row, icmp_type)},
           {"icmpCode", offsetof(Row, icmp_code)},
-          {"fresh", offsetof(Row, fresh)}};
+          {"fresh", offsetof(Row, fresh)},
+          {"minRttMicros", offsetof(Row, min_rtt_micros)},
+          {"setupMicros", offsetof(Row, setup_micros)}};
 }
 
 }  // namespace retina

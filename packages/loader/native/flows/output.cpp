@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include <cstring>
+#include <utility>
 
 namespace retina::flows {
 
@@ -71,6 +72,7 @@ void Output::hand_over() {
 void Output::write(uint32_t slot, Event event, bool counts) {
   Hot& flow = table_.store().hot(slot);
   Cold& cold = table_.store().cold(slot);
+  Told* told = table_.store().told(slot);
   const Key& key = flow.key;
   Row& row = slab_[used_++];
   row = Row{};
@@ -86,10 +88,9 @@ void Output::write(uint32_t slot, Event event, bool counts) {
       if (flow.flag_counts[i] != 0) row.tcp_flags |= static_cast<uint16_t>(1u << i);
     }
     if (row.tcp_flags & (1u << kSynAckFlag)) row.tcp_flags |= 1u << 1 | 1u << 4;
-    row.retransmits = cold.retransmits;
+    if (told) row.retransmits = std::exchange(told->retransmits, 0);
     cold.packets += flow.packets;
     cold.bytes += flow.bytes;
-    cold.retransmits = 0;
     flow.packets = flow.bytes = 0;
     std::memset(flow.flag_counts, 0, sizeof flow.flag_counts);
   }
@@ -97,7 +98,11 @@ void Output::write(uint32_t slot, Event event, bool counts) {
   row.connection_id = flow.state & kOrigin || flow.pair == kNone ? slot : flow.pair;
   row.ifindex = key.ifindex;
   row.netns = flow.netns;
-  row.rtt_micros = cold.rtt_micros;
+  if (told) {
+    row.rtt_micros = told->rtt_micros;
+    row.min_rtt_micros = told->min_rtt_micros;
+    row.setup_micros = told->setup_micros;
+  }
   row.sampling = sampling_;
   if (is_icmp(key.protocol)) {
     row.icmp_type = static_cast<uint8_t>(key.source_port);

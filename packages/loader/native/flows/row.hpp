@@ -42,10 +42,12 @@ struct Row {
   uint8_t icmp_type;
   uint8_t icmp_code;
   uint8_t fresh;
-  uint8_t spare[16];
+  uint32_t min_rtt_micros;
+  uint32_t setup_micros;
+  uint8_t spare[8];
 };
 static_assert(sizeof(Row) == 192 && offsetof(Row, flow_id) == 112 && offsetof(Row, source_port) == 160 &&
-              offsetof(Row, fresh) == 175);
+              offsetof(Row, fresh) == 175 && offsetof(Row, min_rtt_micros) == 176);
 
 /** Values of the SDK's FlowEvent, Direction, Observation, Reply and Verdict. */
 enum class Event : uint8_t { kUpdate, kStart, kEnd, kReset, kExpired };

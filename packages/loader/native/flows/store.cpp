@@ -22,7 +22,14 @@ uint32_t Store::take() {
   words_[lowest_] |= 1ull << (slot % 64);
   chunk_used_[slot / kChunk]++;
   size_++;
+  if (chunk->told) chunk->told[slot % kChunk] = {};
   return slot;
+}
+
+Told* Store::make_told(uint32_t slot) {
+  auto& told = chunks_[slot / kChunk]->told;
+  if (!told) told.reset(new (std::nothrow) Told[kChunk]);
+  return told ? &told[slot % kChunk] : nullptr;
 }
 
 void Store::give(uint32_t slot) {
@@ -53,7 +60,9 @@ void Store::trim() {
 
 size_t Store::bytes() const {
   size_t total = words_.size() * 8 + chunks_.size() * 12;
-  for (const auto& chunk : chunks_) total += chunk ? sizeof(Chunk) : 0;
+  for (const auto& chunk : chunks_) {
+    if (chunk) total += sizeof(Chunk) + (chunk->told ? kChunk * sizeof(Told) : 0);
+  }
   return total;
 }
 

@@ -63,10 +63,16 @@ struct Cold {
   double first_seen;  // Unix ms
   uint64_t packets;   // of all records so far
   uint64_t bytes;
-  uint32_t rtt_micros;
-  uint32_t retransmits;  // since the last record
 };
-static_assert(sizeof(Cold) == 32);
+static_assert(sizeof(Cold) == 24);
+
+/** What others told of a connection, 0 where they did not. */
+struct Told {
+  uint32_t rtt_micros = 0;
+  uint32_t min_rtt_micros = 0;
+  uint32_t setup_micros = 0;
+  uint32_t retransmits = 0;  // of this direction, since the last record
+};
 
 class Store {
  public:
@@ -75,6 +81,13 @@ class Store {
   Hot& hot(uint32_t slot) { return chunks_[slot / kChunk]->hot[slot % kChunk]; }
   const Hot& hot(uint32_t slot) const { return chunks_[slot / kChunk]->hot[slot % kChunk]; }
   Cold& cold(uint32_t slot) { return chunks_[slot / kChunk]->cold[slot % kChunk]; }
+  /** nullptr: nothing was told of any flow near this one. Only flows that are annotated cost this memory. */
+  Told* told(uint32_t slot) {
+    const auto& chunk = chunks_[slot / kChunk];
+    return chunk->told ? &chunk->told[slot % kChunk] : nullptr;
+  }
+  /** Made where missing; nullptr without memory. */
+  Told* make_told(uint32_t slot);
 
   void prefetch(uint32_t slot) const {
     const Hot* at = &chunks_[slot / kChunk]->hot[slot % kChunk];
@@ -101,6 +114,7 @@ class Store {
   struct Chunk {
     Hot hot[kChunk];
     Cold cold[kChunk];
+    std::unique_ptr<Told[]> told;
   };
 
   uint32_t most_;

@@ -96,8 +96,7 @@ uint32_t Table::create(const Record& record, uint64_t hash) {
   flow.last = clock_.widen(record.last);
   flow.drain = drain_;
   flow.cpu = record.cpu;
-  store_.cold(slot) =
-      Cold{.first_seen = clock_.unix_ms(flow.start), .packets = 0, .bytes = 0, .rtt_micros = 0, .retransmits = 0};
+  store_.cold(slot) = Cold{.first_seen = clock_.unix_ms(flow.start), .packets = 0, .bytes = 0};
 
   if (older != kNone && older != slot) {
     link(slot, older, record);
@@ -139,6 +138,7 @@ void Table::link(uint32_t slot, uint32_t older, const Record& record) {
   Cold& cold = store_.cold(slot);
   Cold& first_cold = store_.cold(older);
   cold.first_seen = first_cold.first_seen = std::min(cold.first_seen, first_cold.first_seen);
+  if (const Told* told = store_.told(older)) tell(slot, *told);
   if (record.key.protocol == kTcp) {
     flow.drain = first.drain;
     return;
@@ -283,7 +283,15 @@ void Table::sweep(double share) {
   }
 }
 
-bool Table::annotate(Key key, uint32_t rtt_micros, uint32_t retransmits) {
+void Table::tell(uint32_t slot, const Told& told) {
+  Told* known = store_.make_told(slot);
+  if (!known) return;
+  if (told.rtt_micros != 0) known->rtt_micros = told.rtt_micros;
+  if (told.min_rtt_micros != 0) known->min_rtt_micros = told.min_rtt_micros;
+  if (told.setup_micros != 0) known->setup_micros = told.setup_micros;
+}
+
+bool Table::annotate(Key key, const Told& told) {
   bool found = false;
   for (const auto& [ifindex, interface] : interfaces_) {
     if (interface.flows == 0) continue;
@@ -295,9 +303,9 @@ bool Table::annotate(Key key, uint32_t rtt_micros, uint32_t retransmits) {
       found = true;
       Hot& flow = store_.hot(slot);
       flow.state |= kAnnotated;
-      store_.cold(slot).retransmits += retransmits;
-      store_.cold(slot).rtt_micros = rtt_micros != 0 ? rtt_micros : store_.cold(slot).rtt_micros;
-      if (flow.pair != kNone && rtt_micros != 0) store_.cold(flow.pair).rtt_micros = rtt_micros;
+      tell(slot, told);
+      if (flow.pair != kNone) tell(flow.pair, told);
+      if (Told* known = store_.told(slot)) known->retransmits += told.retransmits;
       schedule_.touch(slot, flow);
     }
   }

@@ -53,8 +53,8 @@ class Table {
   /** Ends flows nothing was heard of: looks at as many slots as `share` (0 to 1) of the table is. */
   void sweep(double share);
 
-  /** Sets a connection's round-trip time and adds retransmits to one direction, at every tap that sees it. */
-  bool annotate(Key key, uint32_t rtt_micros, uint32_t retransmits);
+  /** Sets what is known (not 0) of a connection and adds retransmits to one direction, at every tap that sees it. */
+  bool annotate(Key key, const Told& told);
 
   /** Tells what an interface is. Flows of an earlier interface with the same index end. */
   void set_interface(uint32_t ifindex, Role role, uint32_t netns);
@@ -90,6 +90,8 @@ class Table {
   /** Takes both flows of a connection out of the index; they go once they are reported. */
   void retire(uint32_t slot, bool expired);
   void retire_one(uint32_t slot);
+  /** Takes over what is known of the connection; retransmits are the direction's own. */
+  void tell(uint32_t slot, const Told& told);
   bool idle(const Hot& flow) const;
   Counts& gauge(const Hot& flow) { return flow.role & kForward ? totals_.forward : totals_.reply; }
 

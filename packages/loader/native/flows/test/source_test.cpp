@@ -172,19 +172,51 @@ TEST(annotations_reach_every_tap) {
   world.kernel.send(0, here.back(kSyn | kAck));
   world.all();
   const rt_spill_key key = spill_key_of(here);
-  CHECK(world.engine.annotate(key.saddr, key.daddr, 40000, 80, kTcp, 1500, 2));
-  CHECK(!world.engine.annotate(key.saddr, key.daddr, 40001, 80, kTcp, 1500, 2));
+  const Told told{.rtt_micros = 1500, .min_rtt_micros = 900, .setup_micros = 2000, .retransmits = 2};
+  CHECK(world.engine.annotate(key.saddr, key.daddr, 40000, 80, kTcp, told));
+  CHECK(!world.engine.annotate(key.saddr, key.daddr, 40001, 80, kTcp, told));
   auto rows = world.all();
   CHECK_EQ(rows.size(), 2u);
   for (const Row& row : rows) {
     CHECK_EQ(row.rtt_micros, 1500u);
     CHECK_EQ(row.retransmits, 2u);
+    CHECK_EQ(row.min_rtt_micros, 900u);
+    CHECK_EQ(row.setup_micros, 2000u);
     CHECK_EQ(row.packets, 0.0);
     CHECK_EQ(row.start, row.end);
   }
   world.kernel.send(0, here.back(kAck));
   rows = world.all();
   CHECK_EQ(rows.at(0).rtt_micros, 1500u);
+  CHECK_EQ(rows.at(0).setup_micros, 2000u);
+  CHECK_EQ(rows.at(0).retransmits, 0u);
+  // What is left out stays as it was, and a direction that is seen later knows what the connection's other one does.
+  CHECK(world.engine.annotate(key.saddr, key.daddr, 40000, 80, kTcp, {.rtt_micros = 1600}));
+  world.all();
+  world.kernel.send(0, there.back(kAck));
+  rows = world.all();
+  CHECK_EQ(rows.size(), 1u);
+  CHECK_EQ(rows.at(0).rtt_micros, 1600u);
+  CHECK_EQ(rows.at(0).min_rtt_micros, 900u);
+}
+
+TEST(a_slot_of_an_annotated_flow_is_taken_over_clean) {
+  World world({.timeouts = {.tcp_s = 1, .other_s = 1, .closed_s = 1}});
+  const Packet first = Packet{}.with(kSyn);
+  world.kernel.send(0, first);
+  const auto before = world.all();
+  const rt_spill_key key = spill_key_of(first);
+  CHECK(world.engine.annotate(key.saddr, key.daddr, 40000, 80, kTcp, {.rtt_micros = 7, .retransmits = 3}));
+  world.all();
+  world.run(9000);
+  world.sink.take();
+  CHECK_EQ(world.engine.stats().flows, 0u);
+  Packet second = first;
+  second.sport = 40009;
+  world.kernel.send(0, second);
+  const auto rows = world.all();
+  CHECK_EQ(rows.at(0).flow_id, before.at(0).flow_id);
+  CHECK_EQ(rows.at(0).rtt_micros, 0u);
   CHECK_EQ(rows.at(0).retransmits, 0u);
 }
 
