@@ -19,6 +19,6 @@ export interface Scope {
   defer(release: () => void | Promise<void>): void;
   /** Runs `task` every `ms` milliseconds, never overlapping itself; a throw is logged and counted, and the timer goes on. */
   every(ms: number, task: () => void | Promise<void>): void;
-  /** Still running, but without something: shown in state, metric, log and `/healthz`. */
-  degrade(cause: RetinaError): void;
+  /** Still running, but without something: shown in state, metric, log and `/healthz` until the scope ends or what this returns is disposed of. */
+  degrade(cause: RetinaError): Disposable;
 }

@@ -151,11 +151,10 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
       slow: (cause) => condition('slow', cause),
       failed: (cause) => this.recover(scope, cause),
     });
-    const scope = new HostScope(this.log, guard, (cause) => {
-      if (this.causes.some(({ code, message }) => code === cause.code && message === cause.message)) return;
-      this.causes.push(cause);
-      this.log.warn('runs without something', { code: cause.code, cause: cause.message });
-      this.settleState();
+    const scope: HostScope = new HostScope(this.log, guard, (cause) => {
+      const key = `${cause.code}: ${cause.message}`;
+      condition(key, cause);
+      return { [Symbol.dispose]: () => condition(key, undefined) };
     });
     this.scope = scope;
     const run: Run = {
@@ -208,6 +207,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
 
   private fail(...causes: RetinaError[]): void {
     this.causes = causes;
+    this.conditions.clear();
     for (const { code, message, detail } of causes)
       this.log.error('failed', { code, cause: message, ...(detail && { detail }) });
     this.enter('failed');

@@ -176,11 +176,20 @@ describe('running', () => {
   });
 
   test('what a plugin says it lacks is its state', async () => {
+    let lack: Disposable | undefined;
     const half = plugin('half', {
-      setup: (ctx) => ctx.degrade(new RetinaError('RETINA_ATTACH_FAILED', 'one hook is refused')),
+      setup(ctx) {
+        ctx.degrade(new RetinaError('RETINA_ATTACH_FAILED', 'one hook is refused'));
+        lack = ctx.degrade(new RetinaError('RETINA_LISTEN_FAILED', 'a socket is not there'));
+      },
     });
     host = await startHost([half]);
-    expect(stateOf('half')).toMatchObject({ state: 'degraded', causes: [{ code: 'RETINA_ATTACH_FAILED' }] });
+    const codes = () => stateOf('half').causes.map(({ code }) => code);
+    expect(codes()).toEqual(['RETINA_ATTACH_FAILED', 'RETINA_LISTEN_FAILED']);
+    lack![Symbol.dispose]();
+    lack![Symbol.dispose]();
+    expect(stateOf('half').state).toBe('degraded');
+    expect(codes()).toEqual(['RETINA_ATTACH_FAILED']);
   });
 });
 

@@ -17,11 +17,11 @@ export class HostScope implements Scope {
   step = 'setup';
   private readonly controller = new AbortController();
   private readonly guard: Guard;
-  private readonly onDegrade: (cause: RetinaError) => void;
+  private readonly onDegrade: (cause: RetinaError) => Disposable;
   private readonly held: Held[] = [];
   private ending: Promise<void> | undefined;
 
-  constructor(log: Logger, guard: Guard, onDegrade: (cause: RetinaError) => void) {
+  constructor(log: Logger, guard: Guard, onDegrade: (cause: RetinaError) => Disposable) {
     this.log = log;
     this.guard = guard;
     this.onDegrade = onDegrade;
@@ -80,8 +80,8 @@ export class HostScope implements Scope {
     });
   }
 
-  degrade(cause: RetinaError): void {
-    if (!this.ended) this.onDegrade(cause);
+  degrade(cause: RetinaError): Disposable {
+    return this.ended ? { [Symbol.dispose]: () => undefined } : this.onDegrade(cause);
   }
 
   /** Releases everything. A release that throws is logged; one that takes longer than what is left of `ms` is no longer waited for. */
