@@ -24,6 +24,16 @@ export interface NetlinkRequest {
   readonly payload: Uint8Array;
 }
 
+/** What the kernel sends a subscription: of the messages of its groups those that match; the others cost no copy and no wake-up. */
+export interface NetlinkFilter {
+  /** Bytes of the family's own header, behind which the attributes begin. */
+  readonly header: number;
+  /** Type of a top-level attribute whose value is 32 bits in network order. */
+  readonly attribute: number;
+  /** Wanted is a message in which the attribute has any of these bits. */
+  readonly mask: number;
+}
+
 export interface Netlink {
   /**
    * Sends one request, off the event loop, and hands over the answer as it comes, in batches of messages. Resolves with
@@ -42,6 +52,7 @@ export interface Netlink {
     family: number,
     groups: readonly number[],
     handle: (messages: readonly NetlinkMessage[], lost: number) => void,
+    filter?: NetlinkFilter,
   ): Disposable;
 }
 
