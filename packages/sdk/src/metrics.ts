@@ -104,6 +104,11 @@ export interface PodCounter<I extends readonly number[] = readonly number[]> {
 export interface PodHistogram<I extends readonly number[] = readonly number[]> {
   /** `value` in the family's unit, for the flow record `row` of `batch`, which must have passed the host's identity stage. */
   observe(value: number, batch: FlowBatch, row: number, ...labels: I): void;
+  /**
+   * For observations counted elsewhere (in the kernel): adds `counts` by bucket since the last call, not cumulative, the last one
+   * +Inf, and their `sum`.
+   */
+  add(counts: ArrayLike<number>, sum: number, batch: FlowBatch, row: number, ...labels: I): void;
 }
 
 export type InstrumentOf<S extends MetricSpec> = S extends PodCounterSpec
