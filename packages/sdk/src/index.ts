@@ -1,3 +1,4 @@
+export * from './buckets.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './exporter.ts';
@@ -6,9 +7,11 @@ export * from './flow-writer.ts';
 export * from './kernel.ts';
 export * from './layout.ts';
 export * from './metrics.ts';
+export * from './netlink-attributes.ts';
 export * from './node.ts';
 export * from './flow-details.ts';
 export * from './plugin.ts';
 export * from './scope.ts';
 export * from './taps.ts';
+export * from './translations.ts';
 export * from './manifest.ts';
