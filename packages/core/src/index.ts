@@ -16,6 +16,7 @@ export { identityFileSchema, parseIdentity, readIdentityFile } from './identity/
 export { FileIdentity, type FileIdentityOptions } from './identity/file-provider.ts';
 export { LocalIdentity, type LocalIdentityOptions, type LocalNetwork } from './identity/local.ts';
 export { type EndpointListener, EndpointTable, type EndpointTableOptions } from './identity/table.ts';
+export { bucketProblem } from './metrics/declare.ts';
 export { LabelDomain, LabelTable, OVERFLOW_LABEL, UNKNOWN_LABEL } from './metrics/labels.ts';
 export type { PodMetricsConfig } from './metrics/pod-options.ts';
 export { MetricStore, type MetricStoreOptions, type OpenMetrics } from './metrics/store.ts';

@@ -110,6 +110,7 @@ function toConfig(raw: RawConfig, directory: string): Config {
       file: raw.identity.file === undefined ? undefined : path.resolve(directory, raw.identity.file),
       local: raw.identity.local,
     },
+    apiServers: raw.apiServers,
     flows: raw.flows,
     api: raw.api,
     directory,

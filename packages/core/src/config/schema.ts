@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseServer } from '../node/api-servers.ts';
 import { parseDuration } from './duration.ts';
 
 /** Context labels of pod-level metrics, as MetricsConfiguration spells them. */
@@ -106,6 +107,14 @@ const hostKeys = {
     })
     .default({ local: true })
     .describe('Where names of endpoints come from.'),
+  apiServers: z
+    .array(
+      z.string().refine((text) => parseServer(text) !== undefined, {
+        error: 'must be an address and a port such as "10.0.0.1:443" or "[fd00::1]:6443"',
+      }),
+    )
+    .default([])
+    .describe('Addresses of the Kubernetes API server, where no cluster tells them.'),
   metricsConfiguration: metricsConfiguration
     .optional()
     .describe("Labels of pod-level metrics, in the shape of MetricsConfiguration's spec."),
@@ -222,6 +231,8 @@ export interface Config {
   };
   /** `file` is absolute. */
   readonly identity: { readonly file: string | undefined; readonly local: boolean };
+  /** `10.0.0.1:443`, `[fd00::1]:6443` */
+  readonly apiServers: readonly string[];
   readonly flows: { readonly history: number };
   readonly api: { readonly socket: string | false };
   /** The folder packages and relative paths are resolved from: the configuration file's, else the working directory. */

@@ -52,8 +52,8 @@ export class FlowPipeline {
     this.logEveryMs = options.logEveryMs ?? 10_000;
   }
 
-  /** What a plugin emits to. Each run of a plugin gets one of its own: flow ids belong to it. */
-  source(name: string): Flows {
+  /** What a plugin emits to and resolves by. Each run of a plugin gets one of its own: flow ids belong to it. */
+  source(name: string): Pick<Flows, 'emit' | 'resolve'> {
     const stage = new IdentityStage(this.endpoints);
     return {
       emit: (batch) => {
@@ -64,6 +64,7 @@ export class FlowPipeline {
         this.history?.append(batch);
         for (const sink of this.sinks) this.deliver(sink, batch, name);
       },
+      resolve: (batch) => stage.resolve(batch),
     };
   }
 

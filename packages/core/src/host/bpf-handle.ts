@@ -1,5 +1,14 @@
 import type { LoadedObject, RecordSource } from '@retina/loader';
-import type { BpfHandle, FlowBatch, FlowSource, FlowSourceOptions, Layout, RecordBatch, Table } from '@retina/sdk';
+import type {
+  BpfHandle,
+  FlowBatch,
+  FlowSource,
+  FlowSourceOptions,
+  Layout,
+  RecordBatch,
+  StreamOptions,
+  Table,
+} from '@retina/sdk';
 import type { TapService } from '../taps/service.ts';
 import type { Run } from './run.ts';
 import type { FlowSources } from './flow-sources.ts';
@@ -38,8 +47,13 @@ export class GuardedHandle implements BpfHandle {
     return this.object.missed(program);
   }
 
-  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): Disposable {
-    return this.drained(this.object.stream(map, layout, this.counted(handle)));
+  stream<L extends Layout>(
+    map: string,
+    layout: L,
+    handle: (batch: RecordBatch<L>) => void,
+    options?: StreamOptions,
+  ): Disposable {
+    return this.drained(this.object.stream(map, layout, this.counted(handle), options));
   }
 
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): Table {
@@ -63,7 +77,7 @@ export class GuardedHandle implements BpfHandle {
     return {
       stats: () => source.stats(),
       flush: () => source.flush(),
-      annotate: (...args) => source.annotate(...args),
+      annotate: (annotation) => source.annotate(annotation),
       [Symbol.dispose]: () => owned[Symbol.dispose](),
     };
   }

@@ -1,4 +1,4 @@
-import type { FlowSource, FlowSourceStats } from '@retina/sdk';
+import type { FlowAnnotation, FlowSource, FlowSourceStats } from '@retina/sdk';
 
 /** The flow sources of every plugin, open ones and what closed ones had counted. */
 export class FlowSources {
@@ -17,6 +17,17 @@ export class FlowSources {
         past.lost += stats?.overflowPackets ?? 0;
       },
     };
+  }
+
+  /** Tells every open source what is known of a connection. */
+  annotate(annotation: FlowAnnotation): void {
+    for (const source of this.open.keys()) {
+      try {
+        source.annotate(annotation);
+      } catch {
+        // it has ended by itself and is about to be disposed of
+      }
+    }
   }
 
   /** Statistics of the open sources, by the plugin they belong to. */

@@ -6,6 +6,8 @@ import { FlowHistory } from '../flows/history.ts';
 import { FlowPipeline } from '../flows/pipeline.ts';
 import { EndpointTable } from '../identity/table.ts';
 import { MetricStore } from '../metrics/store.ts';
+import { AddressNameTable } from '../node/address-names.ts';
+import { ConfiguredApiServers } from '../node/api-servers.ts';
 import { TapService } from '../taps/service.ts';
 import { AgentMetrics } from './agent-metrics.ts';
 import { ComponentSet } from './component-set.ts';
@@ -27,6 +29,8 @@ const LIMITS: Limits = {
   releaseMs: 5000,
 };
 const SWEEP_MS = 1000;
+/** Sweeps between two of the names, which are checked when they are read. */
+const NAMES_EVERY = 30;
 const STOP_MS = 5000;
 
 /**
@@ -42,11 +46,14 @@ export class Host extends EventEmitter<HostEvents> {
   readonly flows: FlowPipeline;
   /** The last flow records. */
   readonly history: FlowHistory;
+  /** Names of addresses that belong to no known endpoint. */
+  readonly names = new AddressNameTable();
   /** Open flow sources and their statistics. */
   readonly sources = new FlowSources();
   private readonly log: Logger;
   private readonly native: NativePart;
   private readonly taps: TapService | undefined;
+  private readonly apiServers: ConfiguredApiServers;
   private readonly agent: AgentMetrics;
   private readonly identities: Identities;
   private readonly components: ComponentSet;
@@ -87,6 +94,7 @@ export class Host extends EventEmitter<HostEvents> {
     });
     this.history = new FlowHistory(config.flows.history);
     this.flows = new FlowPipeline({ endpoints: this.endpoints, history: this.history, log });
+    this.apiServers = new ConfiguredApiServers(config.apiServers);
     this.agent = new AgentMetrics(this.metrics, options.version ?? '0.0.0');
     this.taps = native.loader && new TapService(native.loader, config.taps, log);
     this.identities = new Identities(this.endpoints, native.loader, log);
@@ -105,6 +113,8 @@ export class Host extends EventEmitter<HostEvents> {
         endpoints: this.endpoints,
         pipeline: this.flows,
         sources: this.sources,
+        apiServers: this.apiServers,
+        names: this.names,
       },
       health: () => this.health(),
       changed: (health) => {
@@ -116,9 +126,11 @@ export class Host extends EventEmitter<HostEvents> {
       },
     });
     this.metrics.onCollect(() => this.collect());
+    let turns = 0;
     this.timer = setInterval(() => {
       this.endpoints.sweep();
       this.metrics.sweep();
+      if (++turns % NAMES_EVERY === 0) this.names.sweep();
     }, SWEEP_MS);
   }
 
@@ -199,6 +211,7 @@ export class Host extends EventEmitter<HostEvents> {
     );
     if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);
     if (!same(podConfig(before), podConfig(config))) this.metrics.configurePods(podConfig(config));
+    if (!same(before.apiServers, config.apiServers)) this.apiServers.configure(config.apiServers);
     if (!same(before.identity, config.identity)) await this.identities.configure(config);
     const report = { ...(await this.components.apply(config)), pending };
     this.log.info('configuration applied', { ...report });

@@ -4,6 +4,8 @@ import { parseOptions } from '../config/options.ts';
 import type { ComponentConfig } from '../config/schema.ts';
 import type { FlowPipeline } from '../flows/pipeline.ts';
 import type { EndpointTable } from '../identity/table.ts';
+import type { AddressNameTable } from '../node/address-names.ts';
+import type { ConfiguredApiServers } from '../node/api-servers.ts';
 import type { MetricStore } from '../metrics/store.ts';
 import type { TapService } from '../taps/service.ts';
 import { GuardedHandle } from './bpf-handle.ts';
@@ -11,6 +13,7 @@ import type { ComponentSteps, Run } from './run.ts';
 import type { FlowSources } from './flow-sources.ts';
 import type { NativePart } from './kernel.ts';
 import { unmet } from './needs.ts';
+import { pluginApiServers, pluginDevices, pluginNames, pluginNetlink } from './node-access.ts';
 
 /** What of the host a plugin's context is made of. */
 export interface PluginServices {
@@ -20,6 +23,8 @@ export interface PluginServices {
   readonly endpoints: EndpointTable;
   readonly pipeline: FlowPipeline;
   readonly sources: FlowSources;
+  readonly apiServers: ConfiguredApiServers;
+  readonly names: AddressNameTable;
 }
 
 /** The life of a plugin, in the terms of the component runner. */
@@ -65,8 +70,15 @@ function pluginContext(
     metrics: scope.use(store.open(plugin.name, plugin.metrics)).instruments,
     kernel: native.kernel,
     taps: pluginTaps(rank, run, services),
-    flows: pipeline.source(plugin.name),
+    flows: {
+      ...pipeline.source(plugin.name),
+      annotate: (annotation) => services.sources.annotate(annotation),
+    },
     endpoints,
+    netlink: pluginNetlink(run, native),
+    devices: pluginDevices(native),
+    apiServers: pluginApiServers(run, services.apiServers),
+    names: pluginNames(services.names),
     label: (text) => labels.id(text),
     labelText: (id) => store.labels.text(id),
     async bpf(object, options = {}): Promise<BpfHandle> {

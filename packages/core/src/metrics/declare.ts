@@ -1,4 +1,4 @@
-import { type MetricSpec, type MetricSpecs, RetinaError } from '@retina/sdk';
+import { bucketBounds, type Buckets, type MetricSpec, type MetricSpecs, RetinaError } from '@retina/sdk';
 
 const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
@@ -30,10 +30,8 @@ export function checkSpecs(
     if (new Set(labels).size !== labels.length) say('a label name stands twice');
     if (spec.kind === 'histogram') {
       if (labels.includes('le')) say('a histogram may not have a label "le"');
-      const ascending = spec.buckets.every(
-        (bound, i) => Number.isFinite(bound) && (i === 0 || bound > spec.buckets[i - 1]!),
-      );
-      if (spec.buckets.length === 0 || !ascending) say('buckets must be finite and ascending');
+      const problem = bucketProblem(spec.buckets);
+      if (problem !== undefined) say(problem);
     }
     if (spec.scope === 'pod' && labels.includes('direction') && spec.direction) say('"direction" is a label already');
   }
@@ -43,6 +41,18 @@ export function checkSpecs(
     next: 'correct the declarations',
     detail: problems.join('\n'),
   });
+}
+
+/** What is wrong with a declaration of buckets. */
+export function bucketProblem(buckets: Buckets): string | undefined {
+  let bounds: readonly number[];
+  try {
+    ({ bounds } = bucketBounds(buckets));
+  } catch (error) {
+    return (error as Error).message;
+  }
+  const ascending = bounds.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > bounds[i - 1]!));
+  return bounds.length > 0 && ascending ? undefined : 'buckets must be finite and ascending';
 }
 
 /** Names a family's samples have. */

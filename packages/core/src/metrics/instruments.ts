@@ -1,4 +1,4 @@
-import type { Counter, Gauge, Histogram } from '@retina/sdk';
+import type { Counter, Gauge } from '@retina/sdk';
 import { RetinaError } from '@retina/sdk';
 import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
 import { resized } from './series-table.ts';
@@ -117,50 +117,10 @@ export class GaugeFamily extends Family implements Gauge<number[]> {
   }
 }
 
-export class HistogramFamily extends Family implements Histogram<number[]> {
-  private readonly bounds: readonly number[];
-  /** By row and bucket, not cumulative; the last bucket is +Inf. */
-  private buckets: Float64Array;
-
-  constructor(host: FamilyHost, description: FamilyDescription, bounds: readonly number[]) {
-    super(host, description);
-    this.bounds = bounds;
-    this.buckets = new Float64Array(this.values.length * (bounds.length + 1));
-    if (description.labels.length === 0) this.row([]);
-  }
-
-  observe(value: number, ...labels: number[]): void {
-    if (Number.isNaN(value)) refuse(this.name, value);
-    const row = this.row(labels);
-    let bucket = 0;
-    while (bucket < this.bounds.length && !(value <= this.bounds[bucket]!)) bucket++;
-    this.buckets[row * (this.bounds.length + 1) + bucket]!++;
-    this.values[row]! += value;
-  }
-
-  histogram(i: number): { bounds: readonly number[]; counts: readonly number[]; sum: number } {
-    const counts: number[] = [];
-    let sum = 0;
-    for (let b = 0; b <= this.bounds.length; b++) counts.push((sum += this.buckets[i * (this.bounds.length + 1) + b]!));
-    return { bounds: this.bounds, counts, sum: this.values[i]! };
-  }
-
-  protected override grow(capacity: number): void {
-    super.grow(capacity);
-    this.buckets = resized(this.buckets, capacity * (this.bounds.length + 1));
-  }
-
-  protected override reset(row: number): void {
-    super.reset(row);
-    const width = this.bounds.length + 1;
-    this.buckets.fill(0, row * width, (row + 1) * width);
-  }
-}
-
 function refuse(name: string, value: number): never {
   throw new RetinaError('RETINA_METRIC_INVALID', `the metric ${name} cannot take this value`, {
     found: String(value),
-    needed: 'a number of at least 0 for a counter, any number for a histogram',
+    needed: 'a number of at least 0',
     next: 'add what has happened since the last call, or use a gauge for values that fall',
   });
 }

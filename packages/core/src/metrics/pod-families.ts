@@ -1,14 +1,15 @@
-import type { PodCounterSpec } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import type { FamilyDescription, FamilyHost } from './family.ts';
-import { type PodInstrument, podInstrument, PodSeries } from './pod-family.ts';
-import { type PodMetricsConfig, type PodOptions, podOptions, sharingKey } from './pod-options.ts';
+import { podCounter } from './pod-counter.ts';
+import type { PodInstrument } from './pod-family.ts';
+import { podHistogram } from './pod-histogram.ts';
+import { type PodMetricsConfig, type PodOptions, podOptions, type PodSpec, sharingKey } from './pod-options.ts';
 import { PodView } from './pod-view.ts';
 
 interface Entry {
   readonly owner: string;
   readonly description: FamilyDescription;
-  readonly spec: PodCounterSpec;
+  readonly spec: PodSpec;
   options: PodOptions | undefined;
 }
 
@@ -34,8 +35,12 @@ export class PodFamilies {
     });
   }
 
-  add(owner: string, description: FamilyDescription, spec: PodCounterSpec): PodInstrument {
-    const instrument = podInstrument(description.name, description.labels.length, this.clock);
+  add(owner: string, description: FamilyDescription, spec: PodSpec): PodInstrument {
+    const { name, labels } = description;
+    const instrument =
+      spec.kind === 'histogram'
+        ? podHistogram(name, labels.length, this.clock, spec.buckets)
+        : podCounter(name, labels.length, this.clock);
     const entry: Entry = { owner, description, spec, options: podOptions(spec, this.config) };
     this.entries.set(instrument, entry);
     this.open(instrument, entry);
@@ -93,7 +98,7 @@ export class PodFamilies {
     let shared = this.views.get(key);
     if (!shared)
       this.views.set(key, (shared = { owner, view: new PodView(this.endpoints, options, description.maxSeries) }));
-    instrument.series = new PodSeries(this.host, description, shared.view, options.ttlMs);
+    instrument.series = instrument.open(this.host, description, shared.view, options.ttlMs);
   }
 
   private dropUnused(): void {

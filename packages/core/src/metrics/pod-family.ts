@@ -1,5 +1,4 @@
-import type { FlowBatch, PodCounter } from '@retina/sdk';
-import { RetinaError } from '@retina/sdk';
+import type { FlowBatch } from '@retina/sdk';
 import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
 import { OVERFLOW_LABEL } from './labels.ts';
 import { podLabels } from './pod-options.ts';
@@ -26,31 +25,40 @@ export class PodSeries extends Family {
     this.ttlMs = ttlMs;
   }
 
-  /** A sample of a family without labels of its own. */
-  add0(value: number, batch: FlowBatch, row: number, now: number): void {
+  /** The row of a flow record's sample in a family without labels of its own; -1 if it counts for no endpoint. */
+  at0(batch: FlowBatch, row: number, now: number): number {
     const target = this.view.resolve(batch, row);
-    if (target === NO_SAMPLE) return;
+    if (target === NO_SAMPLE) return -1;
     let series = target >= 0 && target < this.rowOf.length ? this.rowOf[target]! - 1 : -1;
     if (series < 0) series = target < 0 ? this.overflow() : this.row([target]);
-    this.values[series]! += value;
     if (this.ttlMs > 0) this.touched[series] = now;
+    return series;
   }
 
-  add1(value: number, batch: FlowBatch, row: number, now: number, label: number): void {
+  at1(batch: FlowBatch, row: number, now: number, label: number): number {
     const target = this.view.resolve(batch, row);
-    if (target === NO_SAMPLE) return;
+    if (target === NO_SAMPLE) return -1;
     let series = target < 0 ? this.overflow() : this.table.find2(target, label);
     if (series < 0) series = this.row([target, label]);
-    this.values[series]! += value;
     if (this.ttlMs > 0) this.touched[series] = now;
+    return series;
   }
 
-  addN(value: number, batch: FlowBatch, row: number, now: number, labels: readonly number[]): void {
+  at2(batch: FlowBatch, row: number, now: number, a: number, b: number): number {
     const target = this.view.resolve(batch, row);
-    if (target === NO_SAMPLE) return;
-    const series = target < 0 ? this.overflow() : this.row([target, ...labels]);
-    this.values[series]! += value;
+    if (target === NO_SAMPLE) return -1;
+    let series = target < 0 ? this.overflow() : this.table.find3(target, a, b);
+    if (series < 0) series = this.row([target, a, b]);
     if (this.ttlMs > 0) this.touched[series] = now;
+    return series;
+  }
+
+  atN(batch: FlowBatch, row: number, now: number, labels: readonly number[]): number {
+    const target = this.view.resolve(batch, row);
+    if (target === NO_SAMPLE) return -1;
+    const series = target < 0 ? this.overflow() : this.row([target, ...labels]);
+    if (this.ttlMs > 0) this.touched[series] = now;
+    return series;
   }
 
   /** Ends series whose endpoint went before `deadline`, and those without a sample for their TTL. How many. */
@@ -111,10 +119,10 @@ export class PodSeries extends Family {
 }
 
 /** The instrument a plugin holds. What it writes to changes with the configuration; undefined while switched off. */
-export abstract class PodInstrument implements PodCounter<number[]> {
-  series: PodSeries | undefined;
+export abstract class PodInstrument<S extends PodSeries = PodSeries> {
+  series: S | undefined;
+  protected readonly name: string;
   protected readonly clock: { time: number };
-  private readonly name: string;
 
   /** `clock.time` is a coarse clock in milliseconds, so that a sample costs no call. */
   constructor(name: string, clock: { time: number }) {
@@ -122,39 +130,6 @@ export abstract class PodInstrument implements PodCounter<number[]> {
     this.clock = clock;
   }
 
-  abstract add(value: number, batch: FlowBatch, row: number, ...labels: number[]): void;
-
-  /** False for zero, which is no sample. */
-  protected counts(value: number): boolean {
-    if (value > 0) return this.series !== undefined;
-    if (value === 0) return false;
-    throw new RetinaError('RETINA_METRIC_INVALID', `the counter ${this.name} cannot take this value`, {
-      found: String(value),
-      needed: 'a number of at least 0',
-      next: 'add what has happened since the last record of the flow',
-    });
-  }
-}
-
-class PodInstrument0 extends PodInstrument {
-  override add(value: number, batch: FlowBatch, row: number): void {
-    if (this.counts(value)) this.series!.add0(value, batch, row, this.clock.time);
-  }
-}
-
-class PodInstrument1 extends PodInstrument {
-  override add(value: number, batch: FlowBatch, row: number, label: number): void {
-    if (this.counts(value)) this.series!.add1(value, batch, row, this.clock.time, label);
-  }
-}
-
-class PodInstrumentN extends PodInstrument {
-  override add(value: number, batch: FlowBatch, row: number, ...labels: number[]): void {
-    if (this.counts(value)) this.series!.addN(value, batch, row, this.clock.time, labels);
-  }
-}
-
-/** The instrument for a family with so many labels of its own. */
-export function podInstrument(name: string, labels: number, clock: { time: number }): PodInstrument {
-  return new ([PodInstrument0, PodInstrument1][labels] ?? PodInstrumentN)(name, clock);
+  /** The samples under one configuration. */
+  abstract open(host: FamilyHost, description: FamilyDescription, view: PodView, ttlMs: number): S;
 }

@@ -1,5 +1,7 @@
-import type { PodCounterSpec } from '@retina/sdk';
+import type { PodCounterSpec, PodHistogramSpec } from '@retina/sdk';
 import { CONTEXT_LABELS, type ContextLabel, type MetricsConfiguration } from '../config/schema.ts';
+
+export type PodSpec = PodCounterSpec | PodHistogramSpec;
 
 /** How pod-level families are labelled: the part of the configuration that may change at run time. */
 export interface PodMetricsConfig {
@@ -26,19 +28,20 @@ export interface PodOptions {
 const DEFAULT_LABELS: readonly ContextLabel[] = ['ip', 'namespace', 'podname', 'workload'];
 
 /** What a family's labels are under a configuration; undefined if the family is switched off. */
-export function podOptions(spec: PodCounterSpec, config: PodMetricsConfig): PodOptions | undefined {
+export function podOptions(spec: PodSpec, config: PodMetricsConfig): PodOptions | undefined {
   if (config.context === 'off') return undefined;
   const options = config.metrics?.contextOptions ?? [];
   const name = spec.option.toLowerCase();
   const option = options.find((o) => o.metricName.toLowerCase() === name);
   if (options.length > 0 && !option) return undefined;
   const remote = config.context === 'remote';
+  const additional = spec.kind === 'counter' ? (spec.additional ?? []) : [];
   const namespaces = config.metrics?.namespaces;
   return {
     context: config.context,
     source: inOrder(option ? option.sourceLabels : DEFAULT_LABELS),
     destination: remote ? inOrder(option ? option.destinationLabels : DEFAULT_LABELS) : [],
-    isReply: (spec.additional?.includes('is_reply') && option?.additionalLabels.includes('is_reply')) ?? false,
+    isReply: additional.includes('is_reply') && (option?.additionalLabels.includes('is_reply') ?? false),
     direction: spec.direction ?? false,
     ttlMs: option?.ttlMs ?? 0,
     include: namespaces?.include,

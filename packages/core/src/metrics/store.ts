@@ -2,7 +2,8 @@ import type { Instruments, MetricFamily, MetricReader, MetricSpec, MetricSpecs }
 import type { EndpointTable } from '../identity/table.ts';
 import { checkSpecs, sameShape, samplesOf } from './declare.ts';
 import type { Family, FamilyDescription, FamilyHost } from './family.ts';
-import { counterFamily, CounterFamily, GaugeFamily, HistogramFamily } from './instruments.ts';
+import { histogramFamily, HistogramFamily } from './histogram.ts';
+import { counterFamily, CounterFamily, GaugeFamily } from './instruments.ts';
 import { LabelTable } from './labels.ts';
 import { PodFamilies } from './pod-families.ts';
 import type { PodInstrument } from './pod-family.ts';
@@ -144,7 +145,8 @@ export class MetricStore implements MetricReader {
   private register(owner: string, name: string, spec: MetricSpec): Registered['instrument'] {
     const known = this.registered.get(name);
     if (known && sameShape(known.spec, spec)) {
-      if (known.instrument instanceof CounterFamily) known.instrument.restarted();
+      const { instrument } = known;
+      if (instrument instanceof CounterFamily || instrument instanceof HistogramFamily) instrument.restarted();
       this.pods.forget(owner);
       return known.instrument;
     }
@@ -164,7 +166,7 @@ export class MetricStore implements MetricReader {
           ? counterFamily(this.host, description)
           : spec.kind === 'gauge'
             ? new GaugeFamily(this.host, description)
-            : new HistogramFamily(this.host, description, spec.buckets);
+            : histogramFamily(this.host, description, spec.buckets);
     this.registered.set(name, { owner, spec, instrument });
     for (const sample of samplesOf(name, spec)) this.names.set(sample, owner);
     return instrument;

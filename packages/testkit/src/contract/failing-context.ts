@@ -38,9 +38,35 @@ function wrapContext(ctx: PluginContext<unknown, never>, count: (what: string) =
     },
   };
   const unwrapped = new WeakMap<object, Awaited<ReturnType<typeof ctx.bpf>>>();
+  const netlink: typeof ctx.netlink = {
+    request: async (request, handle) => {
+      count('netlink.request');
+      return ctx.netlink.request(request, handle);
+    },
+    subscribe: (family, groups, handle) => {
+      count('netlink.subscribe');
+      return ctx.netlink.subscribe(family, groups, handle);
+    },
+  };
+  const devices: typeof ctx.devices = {
+    statistics: async (interfaceName) => {
+      count('devices.statistics');
+      return ctx.devices.statistics(interfaceName);
+    },
+  };
+  const apiServers: typeof ctx.apiServers = {
+    list: () => ctx.apiServers.list(),
+    watch: (listener) => {
+      count('apiServers.watch');
+      return ctx.apiServers.watch(listener);
+    },
+  };
   return {
     ...ctx,
     taps,
+    netlink,
+    devices,
+    apiServers,
     use: (resource) => {
       const used = ctx.use(resource);
       count('use');

@@ -1,3 +1,4 @@
+import { bucketProblem } from '@retina/core';
 import type { MetricSpec, MetricSpecs, Unit } from '@retina/sdk';
 
 export interface MetricLintOptions {
@@ -63,9 +64,8 @@ function lintShape(spec: MetricSpec, say: (problem: string) => void): void {
     say('maxSeries must be a whole number above 0');
   }
   if (spec.kind === 'histogram') {
-    const { buckets } = spec;
-    const ascending = buckets.every((bound, i) => Number.isFinite(bound) && (i === 0 || bound > buckets[i - 1]!));
-    if (buckets.length === 0 || !ascending) say('buckets must be finite and ascending, without +Inf');
+    const problem = bucketProblem(spec.buckets);
+    if (problem !== undefined) say(problem);
   }
   if (spec.scope === 'pod' && !/^[a-z][a-z0-9_]*$/.test(spec.option))
     say('option must be its name in MetricsConfiguration');

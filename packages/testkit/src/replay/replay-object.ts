@@ -162,6 +162,7 @@ export class ReplayObject implements LoadedObject {
           next: 'test it with root',
         });
       },
+      verified: { instructions: 0, jitedBytes: 0, verifiedInstructions: 0 },
       stats: () => ({ runs: 0, nanos: 0 }),
     };
   }

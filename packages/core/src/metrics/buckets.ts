@@ -1,0 +1,63 @@
+import { bucketBounds, type Buckets } from '@retina/sdk';
+import { resized } from './series-table.ts';
+
+/** One histogram as exporters see it. */
+export interface HistogramValue {
+  readonly bounds: readonly number[];
+  readonly counts: readonly number[];
+  readonly sum: number;
+  readonly exponential?: { readonly scale: number; readonly first: number };
+}
+
+/** The buckets of every series of a family: counts by row, not cumulative; the last one of a row is +Inf. */
+export class BucketStore {
+  readonly bounds: readonly number[];
+  /** Buckets of a row, +Inf included. */
+  readonly width: number;
+  private readonly exponential: HistogramValue['exponential'];
+  /** The bounds once more, where a search finds them quickest. */
+  private readonly sorted: Float64Array;
+  private counts: Float64Array;
+
+  constructor(buckets: Buckets, rows: number) {
+    const { bounds, exponential } = bucketBounds(buckets);
+    this.bounds = bounds;
+    this.exponential = exponential;
+    this.sorted = Float64Array.from(bounds);
+    this.width = bounds.length + 1;
+    this.counts = new Float64Array(rows * this.width);
+  }
+
+  /** Counts one observation; bounds belong to their bucket. */
+  observe(row: number, value: number): void {
+    const { sorted } = this;
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (value <= sorted[middle]!) high = middle;
+      else low = middle + 1;
+    }
+    this.counts[row * this.width + low]!++;
+  }
+
+  add(row: number, bucket: number, count: number): void {
+    this.counts[row * this.width + bucket]! += count;
+  }
+
+  read(row: number, sum: number): HistogramValue {
+    const at = row * this.width;
+    const counts = new Array<number>(this.width);
+    let total = 0;
+    for (let b = 0; b < this.width; b++) counts[b] = total += this.counts[at + b]!;
+    return { bounds: this.bounds, counts, sum, ...(this.exponential && { exponential: this.exponential }) };
+  }
+
+  grow(rows: number): void {
+    this.counts = resized(this.counts, rows * this.width);
+  }
+
+  reset(row: number): void {
+    this.counts.fill(0, row * this.width, (row + 1) * this.width);
+  }
+}
