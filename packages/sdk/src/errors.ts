@@ -27,6 +27,7 @@ export const ERROR_CODES = {
   RETINA_EXPORT_FAILED: 'An exporter could not deliver.',
   RETINA_LISTEN_FAILED: 'An address to serve on cannot be bound.',
   RETINA_AGENT_UNREACHABLE: 'No running agent answers on the local socket.',
+  RETINA_SOURCE_UNREACHABLE: 'What a plugin reads from (a socket, a file) is not there, or does not answer.',
   RETINA_REQUEST_INVALID: 'A request to the local API or an argument of a command is not understood.',
   RETINA_DEMO_FAILED: 'The demonstration world could not be set up.',
   RETINA_IDENTITY_INVALID: 'An identity source (a file, say) has mistakes.',
