@@ -156,9 +156,10 @@ Napi::Value LoadedObject::missed(const Napi::CallbackInfo& info) {
 Napi::Value LoadedObject::open_stream(const Napi::CallbackInfo& info) {
   const std::string name = string_argument(info, 0, "map");
   const uint32_t stride = number_argument(info, 1, "stride");
-  const Napi::Function on_batch = function_argument(info, 2, "handler");
+  const uint32_t ms = number_argument(info, 2, "interval");
+  const Napi::Function on_batch = function_argument(info, 3, "handler");
   return guarded(info.Env(), [&] {
-    return open_source(info.Env(), state_, make_stream_source(state_->open(), name, stride), SlabPlan{}, on_batch);
+    return open_source(info.Env(), state_, make_stream_source(state_->open(), name, stride, ms), SlabPlan{}, on_batch);
   });
 }
 

@@ -1,9 +1,11 @@
 #include "network.hpp"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 
+#include "descriptor.hpp"
 #include "environment.hpp"
 #include "js.hpp"
 #include "kernel_symbols.hpp"
@@ -74,6 +76,17 @@ static Napi::Value own_netns(const Napi::CallbackInfo& info) {
   });
 }
 
+static Napi::Value netns_cookie(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    uint64_t cookie = 0;
+    socklen_t size = sizeof(cookie);
+    constexpr int kNetnsCookie = 71;  // SO_NETNS_COOKIE, Linux 5.14
+    if (!socket || getsockopt(socket.get(), SOL_SOCKET, kNetnsCookie, &cookie, &size) != 0) return info.Env().Undefined();
+    return Napi::BigInt::New(info.Env(), cookie);
+  });
+}
+
 static Napi::Value kernel_symbol(const Napi::CallbackInfo& info) {
   bool lossless = false;
   if (!info[0].IsBigInt()) throw Napi::TypeError::New(info.Env(), "expected a bigint for address");
@@ -95,6 +108,7 @@ void define_network(Napi::Env env, Napi::Object exports) {
   exports.Set("namedNamespaces", Napi::Function::New<&named_namespaces>(env, "namedNamespaces"));
   exports.Set("watchNetwork", Napi::Function::New<&watch_network>(env, "watchNetwork"));
   exports.Set("ownNetns", Napi::Function::New<&own_netns>(env, "ownNetns"));
+  exports.Set("netnsCookie", Napi::Function::New<&netns_cookie>(env, "netnsCookie"));
   exports.Set("kernelSymbol", Napi::Function::New<&kernel_symbol>(env, "kernelSymbol"));
   exports.Set("readKernelSymbols", Napi::Function::New<&read_symbols>(env, "readKernelSymbols"));
 }

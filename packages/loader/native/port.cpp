@@ -12,17 +12,17 @@ namespace retina {
 Port::Port(Reactor& reactor, uint32_t number, std::unique_ptr<Source> source)
     : id(number), reactor_(reactor), source_(std::move(source)) {}
 
-void Port::watch(int fd) {
-  if (std::find(fds_.begin(), fds_.end(), fd) != fds_.end()) return;
-  fds_.push_back(fd);
-  if (!muted_) reactor_.watch(*this, fd, true);
+void Port::add(int fd, bool wakes) {
+  if (std::any_of(fds_.begin(), fds_.end(), [fd](const Watched& each) { return each.fd == fd; })) return;
+  fds_.push_back({fd, wakes});
+  if (!muted_) reactor_.watch(*this, fd, wakes);
 }
 
 void Port::unwatch(int fd) {
-  const auto at = std::find(fds_.begin(), fds_.end(), fd);
+  const auto at = std::find_if(fds_.begin(), fds_.end(), [fd](const Watched& each) { return each.fd == fd; });
   if (at == fds_.end()) return;
   fds_.erase(at);
-  if (!muted_) reactor_.watch(*this, fd, false);
+  if (!muted_) reactor_.unwatch(fd);
 }
 
 void Port::every(uint32_t ms) {
@@ -63,7 +63,7 @@ Slab* Port::slab() {
   // Level-triggered descriptors that are not read would spin until JavaScript catches up. A source that asks for no
   // slab in ready() reads them in any case, and its wake-ups go on.
   if (ready_ && !muted_) {
-    for (const int fd : fds_) reactor_.watch(*this, fd, false);
+    for (const auto& each : fds_) reactor_.unwatch(each.fd);
     muted_ = true;
   }
   return nullptr;
@@ -110,14 +110,14 @@ bool Port::resumed() {
   }
   if (muted_) {
     muted_ = false;
-    for (const int fd : fds_) reactor_.watch(*this, fd, true);
+    for (const auto& each : fds_) reactor_.watch(*this, each.fd, each.wakes);
   }
   return true;
 }
 
 void Port::detach() {
   if (!muted_) {
-    for (const int fd : fds_) reactor_.watch(*this, fd, false);
+    for (const auto& each : fds_) reactor_.unwatch(each.fd);
   }
   fds_.clear();
   std::shared_ptr<Source> last;  // declared first: destroyed when the lock is released

@@ -20,7 +20,8 @@ class Port : public SourceHost, public std::enable_shared_from_this<Port> {
   Port(Reactor& reactor, uint32_t id, std::unique_ptr<Source> source);
 
   // SourceHost, on the native thread
-  void watch(int fd) override;
+  void watch(int fd) override { add(fd, false); }
+  void watch_wakes(int fd) override { add(fd, true); }
   void unwatch(int fd) override;
   void every(uint32_t ms) override;
   void once(uint32_t ms) override;
@@ -48,6 +49,11 @@ class Port : public SourceHost, public std::enable_shared_from_this<Port> {
 
  private:
   friend class Reactor;
+  struct Watched {
+    int fd;
+    bool wakes;
+  };
+  void add(int fd, bool wakes);
   void give_back(int index);
   /** Native thread: Source::ready. */
   void ready(int fd);
@@ -69,7 +75,7 @@ class Port : public SourceHost, public std::enable_shared_from_this<Port> {
   int current_ = -1;
   bool ready_ = false;  // in Source::ready
   bool muted_ = false;
-  std::vector<int> fds_;
+  std::vector<Watched> fds_;
   int64_t interval_ = 0;
   int64_t timer_ = 0;
   int64_t once_ = 0;

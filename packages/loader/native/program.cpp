@@ -17,6 +17,7 @@ Napi::Function Program::define(Napi::Env env) {
                          InstanceAccessor<&Program::name_value>("name"),
                          InstanceAccessor<&Program::fd_value>("fd"),
                          InstanceAccessor<&Program::id_value>("id"),
+                         InstanceAccessor<&Program::verified>("verified"),
                          InstanceMethod<&Program::test_run>("testRun"),
                          InstanceMethod<&Program::stats>("stats"),
                      });
@@ -45,6 +46,17 @@ Napi::Value Program::fd_value(const Napi::CallbackInfo& info) {
 
 Napi::Value Program::id_value(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] { return Napi::Number::New(info.Env(), info_of(fd(), state_.name).id); });
+}
+
+Napi::Value Program::verified(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const auto program = info_of(fd(), state_.name);
+    Napi::Object verified = Napi::Object::New(info.Env());
+    verified.Set("instructions", static_cast<double>(program.xlated_prog_len / sizeof(bpf_insn)));
+    verified.Set("jitedBytes", static_cast<double>(program.jited_prog_len));
+    verified.Set("verifiedInstructions", static_cast<double>(program.verified_insns));
+    return verified;
+  });
 }
 
 Napi::Value Program::stats(const Napi::CallbackInfo& info) {

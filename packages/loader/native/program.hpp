@@ -27,6 +27,7 @@ class Program : public Napi::ObjectWrap<Program> {
   Napi::Value fd_value(const Napi::CallbackInfo& info);
   Napi::Value id_value(const Napi::CallbackInfo& info);
   Napi::Value test_run(const Napi::CallbackInfo& info);
+  Napi::Value verified(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   ProgramState state_;
 };

@@ -159,11 +159,13 @@ void Reactor::deliver(std::unique_ptr<Delivery> delivery) {
 
 // ---- native thread
 
-void Reactor::watch(Port& port, int fd, bool add) {
+void Reactor::unwatch(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
+
+void Reactor::watch(Port& port, int fd, bool wakes) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = EPOLLIN | (wakes ? static_cast<uint32_t>(EPOLLET) : 0);
   event.data.u64 = uint64_t{port.id} << 32 | static_cast<uint32_t>(fd);
-  if (epoll_ctl(epoll_, add ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event) != 0 && add) {
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
     throw Failure("RETINA_LOAD_FAILED", "a source's descriptor cannot be watched", {.found = errno_text(errno)});
   }
 }

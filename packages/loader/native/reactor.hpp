@@ -47,7 +47,8 @@ class Reactor {
 
   // On the native thread, for Port.
 
-  void watch(Port& port, int fd, bool add);
+  void watch(Port& port, int fd, bool wakes);
+  void unwatch(int fd);
   /** Ends a source that threw: it is removed, and its handler gets the error. */
   void fail(Port& port, const Failure& failure);
   int epoll_fd() const { return epoll_; }

@@ -41,6 +41,9 @@ class SourceHost {
   virtual ~SourceHost() = default;
   /** Source::ready(fd) is called whenever `fd` is readable (level-triggered). The descriptor stays the source's. */
   virtual void watch(int fd) = 0;
+  /** As watch(), but called only when somebody says so: for a ring buffer that is hardly ever empty, when a program forces a
+   * wake-up. */
+  virtual void watch_wakes(int fd) = 0;
   /** To be called before a watched descriptor is closed. */
   virtual void unwatch(int fd) = 0;
   /** Source::begin() every `ms` milliseconds from now on, on a grid common to all sources so that barriers are shared;

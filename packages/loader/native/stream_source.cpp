@@ -22,8 +22,8 @@ constexpr uint32_t kLostCheckMs = 1000;
 
 class StreamSource : public Source {
  public:
-  StreamSource(std::shared_ptr<const BpfObject> object, const MapInfo& map, size_t stride)
-      : object_(std::move(object)), map_(map), stride_(stride), lost_(*object_, map.name) {
+  StreamSource(std::shared_ptr<const BpfObject> object, const MapInfo& map, size_t stride, uint32_t ms)
+      : object_(std::move(object)), map_(map), stride_(stride), ms_(ms), lost_(*object_, map.name) {
     page_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     consumer_ = map_pages(PROT_READ | PROT_WRITE, page_, 0);
     producer_ = map_pages(PROT_READ, page_ + 2 * size_t{map.max_entries}, static_cast<off_t>(page_));
@@ -37,11 +37,17 @@ class StreamSource : public Source {
 
   void start(SourceHost& host) override {
     host_ = &host;
-    host.watch(map_.fd);
-    host.every(kLostCheckMs);
+    // By time, only what a program forces wakes: the ring is half full.
+    if (ms_ != 0) host.watch_wakes(map_.fd);
+    else host.watch(map_.fd);
+    host.every(ms_ != 0 ? ms_ : kLostCheckMs);
   }
 
   void ready(int) override {
+    if (ms_ != 0) {
+      consume();
+      return;
+    }
     host_->unwatch(map_.fd);
     resting_ = true;
     if (fills_fast(consume())) host_->soon();
@@ -49,7 +55,9 @@ class StreamSource : public Source {
   }
 
   bool begin() override {
-    if (resting_) {
+    if (ms_ != 0) {
+      consume();
+    } else if (resting_) {
       if (fills_fast(consume())) {
         host_->soon();
       } else {
@@ -129,6 +137,7 @@ class StreamSource : public Source {
   std::shared_ptr<const BpfObject> object_;
   MapInfo map_;
   size_t stride_;
+  uint32_t ms_;  // 0: when a record arrives
   LostCounter lost_;
   SourceHost* host_ = nullptr;
   size_t page_ = 0;
@@ -140,7 +149,7 @@ class StreamSource : public Source {
 };
 
 std::unique_ptr<Source> make_stream_source(std::shared_ptr<const BpfObject> object, const std::string& name,
-                                           size_t stride) {
+                                           size_t stride, uint32_t ms) {
   const MapInfo map = object->map(name);
   if (map.type != BPF_MAP_TYPE_RINGBUF) {
     throw Failure("RETINA_OBJECT_INVALID", "the map '" + name + "' is no stream",
@@ -150,7 +159,7 @@ std::unique_ptr<Source> make_stream_source(std::shared_ptr<const BpfObject> obje
     throw Failure("RETINA_OBJECT_INVALID", "the layout of stream '" + name + "' has an impossible stride",
                   {.found = std::to_string(stride), .needed = "a multiple of 8 up to 65536"});
   }
-  return std::make_unique<StreamSource>(std::move(object), map, stride);
+  return std::make_unique<StreamSource>(std::move(object), map, stride, ms);
 }
 
 }  // namespace retina

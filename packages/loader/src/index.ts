@@ -8,6 +8,7 @@ export {
   addresses,
   addressesIn,
   defaultRouteInterfaces,
+  inInitialNetns,
   interfaces,
   namedNamespaces,
   ownNetns,

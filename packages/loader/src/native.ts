@@ -29,7 +29,8 @@ export interface NativeObject {
   attachTap(program: string, ifindex: number, direction: string, mode?: string): Promise<TapLink>;
   counters(map: string): Float64Array;
   missed(program: string): number;
-  openStream(map: string, stride: number, onBatch: OnBatch): NativeSource;
+  /** `ms` 0: read when a record arrives. */
+  openStream(map: string, stride: number, ms: number, onBatch: OnBatch): NativeSource;
   openTable(map: string, stride: number, ms: number, onBatch: OnBatch): NativeSource;
   openFlows(options: object, onBatch: OnBatch): NativeSource;
   close(): void;
@@ -63,6 +64,8 @@ export interface Native {
   namedNamespaces(): Promise<NamedNamespace[]>;
   watchNetwork(onBatch: OnBatch): NativeSource;
   ownNetns(): number;
+  /** SO_NETNS_COOKIE of this process's network namespace; undefined before Linux 5.14. */
+  netnsCookie(): bigint | undefined;
   kernelSymbol(address: bigint): string | undefined;
   readKernelSymbols(): Promise<boolean>;
 }

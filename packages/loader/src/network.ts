@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { native } from './native.ts';
 import type { Address, Interface, NamedNamespace, NetworkEvent } from './types.ts';
 
@@ -95,4 +96,22 @@ export function watchNetwork(listener: (event: NetworkEvent) => void): Disposabl
 /** Inode of this process's network namespace. */
 export function ownNetns(): number {
   return native().ownNetns();
+}
+
+const GLOBAL_SETTINGS = '/proc/sys/net/core';
+/** Whole-machine settings of networking: the kernel shows them in the first namespace only. */
+const GLOBAL_SETTING = `${GLOBAL_SETTINGS}/netdev_budget`;
+/** NET_NS_INIT_INO of linux/nsfs.h: fixed since Linux 6.18. */
+const FIRST_INODE = 0xeffffff9;
+/** The first namespace draws the first cookie, from Linux 5.14 to 6.17. */
+const FIRST_COOKIE = 1n;
+
+/**
+ * Whether this process is in the network namespace the kernel booted with. That one alone has the machine's own settings
+ * under /proc/sys/net/core; where they cannot be seen (no /proc/sys), its number says so: the inode from Linux 6.18 on, the
+ * cookie from 5.14 on. Below that, without /proc/sys, the answer is no.
+ */
+export function inInitialNetns(): boolean {
+  if (existsSync(GLOBAL_SETTINGS)) return existsSync(GLOBAL_SETTING);
+  return native().ownNetns() === FIRST_INODE || native().netnsCookie() === FIRST_COOKIE;
 }

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { FlowBatch, FlowSourceOptions, Layout, RecordBatch, RetinaError } from '@retina/sdk';
+import type { FlowBatch, FlowSourceOptions, Layout, RecordBatch, RetinaError, StreamOptions } from '@retina/sdk';
 import { native } from './native.ts';
 import type { NativeObject, NativeSpec } from './native.ts';
 import { openFlows, openStream, openTable } from './sources.ts';
@@ -49,8 +49,13 @@ class Loaded implements LoadedObject {
   counters(map: string): Float64Array {
     return this.#object.counters(map);
   }
-  stream<L extends Layout>(map: string, layout: L, handle: (batch: RecordBatch<L>) => void): RecordSource {
-    return openStream(this.#object, map, layout, handle, this.#fail);
+  stream<L extends Layout>(
+    map: string,
+    layout: L,
+    handle: (batch: RecordBatch<L>) => void,
+    options?: StreamOptions,
+  ): RecordSource {
+    return openStream(this.#object, map, layout, handle, this.#fail, options);
   }
   table<L extends Layout>(map: string, layout: L, ms: number, handle: (batch: RecordBatch<L>) => void): TableSource {
     return openTable(this.#object, map, layout, ms, handle, this.#fail);

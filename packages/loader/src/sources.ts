@@ -1,5 +1,5 @@
 import { FLOW_STRIDE, FlowBatch, recordBatch } from '@retina/sdk';
-import type { FlowAnnotation, FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError } from '@retina/sdk';
+import type { FlowAnnotation, FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError, StreamOptions } from '@retina/sdk';
 import type { NativeObject, NativeSource, OnBatch } from './native.ts';
 import type { LoadedFlowSource, RecordSource, TableSource } from './types.ts';
 
@@ -36,8 +36,12 @@ export function openStream<L extends Layout>(
   layout: L,
   handle: (batch: RecordBatch<L>) => void,
   fail: Fail,
+  options: StreamOptions = {},
 ): RecordSource {
-  return recordSource(layout, (onBatch) => object.openStream(map, layout.stride, onBatch), handle, fail);
+  const { everyMs } = options;
+  if (everyMs !== undefined && !(everyMs >= 1)) throw new RangeError(`everyMs must be at least 1, received ${everyMs}`);
+  const open = (onBatch: OnBatch) => object.openStream(map, layout.stride, Math.floor(everyMs ?? 0), onBatch);
+  return recordSource(layout, open, handle, fail);
 }
 
 /** See BpfHandle.table. */

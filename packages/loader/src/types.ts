@@ -222,10 +222,7 @@ export interface LoaderApi {
   addressesIn(namespacePath: string): Promise<readonly Address[]>;
   /** Inode of this process's network namespace. */
   ownNetns(): number;
-  /**
-   * Whether this process is in the network namespace the kernel booted with, whose agent counts what belongs to no other
-   * node. Known from Linux 5.14 on; below, guessed from /proc: see network.ts.
-   */
+  /** Whether this process is in the network namespace the kernel booted with. Needs /proc/sys below Linux 5.14. */
   inInitialNetns(): boolean;
   /** The SDK's `Netlink.request`: a socket of its own per request, read off the event loop. Messages are views of memory that is written to again. */
   netlinkRequest(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
-import { kernelFeatures, kernelSymbol, readKernelSymbols } from '../src/index.ts';
+import { inInitialNetns, kernelFeatures, kernelSymbol, readKernelSymbols } from '../src/index.ts';
 import { child, sh } from './support.ts';
 
 test('features are those of the running kernel', () => {
@@ -23,6 +23,16 @@ test('features are those of the running kernel', () => {
   for (const [value, name] of reasons) expect(btf).toMatch(new RegExp(`'${name}' val=${value}\\b`));
   expect([...reasons.values()]).toContain('SKB_DROP_REASON_NO_SOCKET');
   expect(kernel.enumNames('no_such_enum').size).toBe(0);
+});
+
+test('the first network namespace knows itself, and others that they are not it', async () => {
+  // Once as it is, once where /proc/sys is hidden.
+  const both = `console.log(loader.inInitialNetns());
+    (await import('node:child_process')).execFileSync('mount', ['-t', 'tmpfs', 'none', '/proc/sys']);
+    console.log(loader.inInitialNetns());`;
+  const hidden = await child(both, { prefix: ['unshare', '--mount', '--'] });
+  const apart = await child(both, { prefix: ['unshare', '--mount', '--net', '--'] });
+  expect([hidden.stdout, apart.stdout]).toEqual([`${inInitialNetns()}\n`.repeat(2), 'false\n'.repeat(2)]);
 });
 
 test('an address inside a function has the name of the function', async () => {

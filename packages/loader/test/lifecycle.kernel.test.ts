@@ -115,7 +115,7 @@ test('two copies of the addon work in one process', async () => {
     const b = await second.openObject(${records}).load({ constants: { burst: 5 } });
     const seen = [0, 0];
     const one = a.stream('events', ${layout}, (batch) => { seen[0] += batch.length; });
-    const two = b.openStream('events', 24, (slab, rows) => { seen[1] += rows; });
+    const two = b.openStream('events', 24, 0, (slab, rows) => { seen[1] += rows; });
     a.program('run').testRun(new Uint8Array(64)); b.program('run').testRun(new Uint8Array(64));
     await Promise.all([one.flush(), two.flush()]);
     if (String(seen) !== '3,5') console.error(seen);

@@ -86,6 +86,43 @@ describe('a stream', () => {
     expect(sum(loaded.counters('events_lost'))).toBe(lost);
   });
 
+  test('read by time wakes nobody before the ring is half full', async () => {
+    using loaded = await spec.load({ constants: { burst: 32, quiet: 1 } });
+    let [records, calls] = [0, 0];
+    const counted = new Promise<void>((half) => {
+      loaded.stream(
+        'events',
+        event,
+        (batch) => {
+          calls++;
+          records += batch.length;
+          if (records > 1024) half();
+        },
+        { everyMs: 600_000 },
+      );
+    });
+    await pause(50); // what is there when the thread begins to listen is read at once
+    for (let i = 0; i < 32; i++) loaded.program('run').testRun(packet); // 1 024 of the 2 048 records there is room for
+    await pause(100);
+    expect([records, calls]).toEqual([0, 0]);
+    loaded.program('run').testRun(packet);
+    await counted;
+    expect(records).toBeLessThanOrEqual(33 * 32);
+  });
+
+  test('read by time hands over every record', async () => {
+    using loaded = await spec.load({ constants: { burst: 10, quiet: 1 } });
+    let records = 0;
+    const all = new Promise<void>((done) => {
+      const count = (length: number) => (records += length) === 1000 && done();
+      loaded.stream('events', event, (batch) => void count(batch.length), { everyMs: 20 });
+    });
+    for (let i = 0; i < 100; i++) loaded.program('run').testRun(packet);
+    await all;
+    expect(sum(loaded.counters('events_lost'))).toBe(0);
+    expect(() => loaded.stream('events', event, () => {}, { everyMs: 0 })).toThrow(RangeError);
+  });
+
   test('of another record size than its layout ends with an error', async () => {
     const script = `
       const loaded = await loader.openObject(${JSON.stringify(object)}).load();

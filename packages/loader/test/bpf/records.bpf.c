@@ -5,6 +5,7 @@
 #include "retina/stream.h"
 
 RT_CONFIG(__u32, burst, "Records per run") = 1;
+RT_CONFIG(bool, quiet, "Wake the reader only when the ring is half full") = false;
 RT_CONFIG(__u32, keys, "Keys the additions go round in") = 100;
 
 struct event {
@@ -45,7 +46,10 @@ int run(struct __sk_buff *skb)
 			event->key = number % keys;
 			event->mark = 0xfeed;
 			__builtin_memset(event->bytes, (__u8)number, 8);
-			RT_SUBMIT(events, event);
+			if (quiet)
+				RT_SUBMIT_QUIETLY(events, event);
+			else
+				RT_SUBMIT(events, event);
 		}
 		struct total_key key = { .key = number % keys };
 		struct total_value *total = RT_ENTRY(totals, &key);
