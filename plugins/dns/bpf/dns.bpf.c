@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DNS at the taps. The kernel only asks whether a port is one of the configured ones, and copies what TCP and UDP carry to a
+ * ring; user space reads it. A packet is one record, or several in a row from the same CPU where it carries more than
+ * fits into one.
+ */
+#include <retina/stream.h>
+#include <retina/tap.h>
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define DNS_CHUNK 320
+#define DNS_MAX_CHUNKS 16 /* 5120 bytes: more than any answer over UDP that is not split */
+
+RT_CONFIG(__u32, dns_port_0, "A port to look at, in network byte order; 0 for none") = 0;
+RT_CONFIG(__u32, dns_port_1, "Another one") = 0;
+RT_CONFIG(__u32, dns_port_2, "Another one") = 0;
+RT_CONFIG(__u32, dns_port_3, "Another one") = 0;
+
+enum dns_mark {
+	DNS_EGRESS = 1 << 0,
+	DNS_UPLINK = 1 << 1,
+	DNS_FRAGMENT = 1 << 2, /* the first of several: the rest is not here */
+};
+
+struct dns_record {
+	rt_addr saddr;
+	rt_addr daddr;
+	rt_nanos at; /* CLOCK_MONOTONIC */
+	rt_ifindex ifindex;
+	__u32 sequence; /* TCP: of the packet's first byte of payload */
+	rt_port sport;
+	rt_port dport;
+	__u16 length;  /* payload of the whole packet; TCP segments joined by GSO or GRO may have up to 64 KiB */
+	__u16 offset;  /* of this record's data in it */
+	__u16 segment; /* payload of each packet but the last that this one stands for, 0 if it is one */
+	__u8 flags;    /* TCP */
+	rt_protocol protocol;
+	rt_family family;
+	__u8 marks; /* enum dns_mark */
+	__u16 cpu;
+	__u8 data[DNS_CHUNK]; /* what lies behind the payload's end is old */
+};
+
+RT_STREAM(dns_records, struct dns_record, 4 * 1024 * 1024);
+
+/* What was seen, and what of it is in no record. */
+struct dns_seen {
+	rt_packets packets;   /* of UDP; of TCP those that carry something */
+	rt_packets fragments; /* of `packets`: later ones of a datagram */
+	rt_packets lost;      /* of `packets`: their first record found no room */
+	rt_packets cut;       /* of `packets`: only the beginning is in the ring */
+};
+
+/* Element 0: UDP, 1: TCP. */
+RT_COUNTERS(dns_seen, struct dns_seen, 2);
+
+RT_INLINE bool dns_port(__u32 source, __u32 destination, __u32 port)
+{
+	return port && (source == port || destination == port);
+}
+
+/* Offset of the end of what the packet carries: frames may be padded. */
+RT_INLINE __u32 dns_end(struct __sk_buff *skb, const struct rt_packet *packet)
+{
+	__u32 at = packet->network + (packet->family == 4 ? 2 : 4);
+	__u32 end = packet->length;
+	__be16 length = 0;
+
+	if (packet->gso_size || bpf_skb_load_bytes(skb, at, &length, sizeof(length)) || !length)
+		return end;
+	at = packet->network + (packet->family == 4 ? 0 : 40) + bpf_ntohs(length);
+	if (at < end)
+		end = at;
+	if (packet->protocol != RT_IPPROTO_UDP || bpf_skb_load_bytes(skb, packet->transport + 4, &length, sizeof(length)))
+		return end;
+	at = packet->transport + bpf_ntohs(length);
+	return at < end ? at : end;
+}
+
+/* A global function: the verifier looks at it once, not behind each way to parse. The packet is in rt_tap_scratch. */
+__noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
+{
+	const struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
+	struct dns_seen *seen;
+	__u32 begin, end, length, sequence = 0, offset = 0;
+	__u8 marks = egress ? DNS_EGRESS : 0;
+	__u64 now;
+
+	if (!packet)
+		return 0;
+	seen = rt_at(&dns_seen, packet->protocol == RT_IPPROTO_TCP);
+	if (!seen)
+		return 0;
+	if (packet->fragment >= RT_FRAGMENT_LATER) {
+		seen->packets++;
+		seen->fragments++;
+		return 0;
+	}
+	begin = packet->payload;
+	end = dns_end(skb, packet);
+	length = end > begin ? end - begin : 0;
+	if (packet->protocol == RT_IPPROTO_TCP) {
+		if (!length && !(packet->flags & (RT_TCP_SYN | RT_TCP_FIN | RT_TCP_RST)))
+			return 0;
+		if (length)
+			seen->packets += packet->segments;
+		if (!bpf_skb_load_bytes(skb, packet->transport + 4, &sequence, sizeof(sequence)))
+			sequence = bpf_ntohl(sequence);
+	} else {
+		seen->packets += packet->segments;
+	}
+	if (length > 0xffff)
+		length = 0xffff;
+	if (packet->fragment == RT_FRAGMENT_FIRST)
+		marks |= DNS_FRAGMENT;
+	if (rt_is_uplink(packet->ifindex))
+		marks |= DNS_UPLINK;
+	now = bpf_ktime_get_ns();
+
+	for (int i = 0; i < DNS_MAX_CHUNKS; i++) {
+		__u64 part = length - offset;
+		struct dns_record *record = RT_RESERVE(dns_records);
+		if (!record) {
+			if (i)
+				seen->cut += packet->segments;
+			else if (length || packet->protocol != RT_IPPROTO_TCP)
+				seen->lost += packet->segments;
+			return 0;
+		}
+		__builtin_memcpy(record->saddr, &packet->saddr, sizeof(record->saddr));
+		__builtin_memcpy(record->daddr, &packet->daddr, sizeof(record->daddr));
+		record->at = now;
+		record->ifindex = packet->ifindex;
+		record->sequence = sequence;
+		record->sport = bpf_ntohs(packet->sport);
+		record->dport = bpf_ntohs(packet->dport);
+		record->length = length;
+		record->offset = offset;
+		record->segment = packet->gso_size;
+		record->flags = packet->flags;
+		record->protocol = packet->protocol;
+		record->family = packet->family;
+		record->marks = marks;
+		record->cpu = bpf_get_smp_processor_id();
+		if (part >= DNS_CHUNK) {
+			if (bpf_skb_load_bytes(skb, begin + offset, record->data, DNS_CHUNK))
+				__builtin_memset(record->data, 0, DNS_CHUNK);
+		} else if (part) {
+			RT_HIDE(part);
+			if (part < DNS_CHUNK && part > 0)
+				bpf_skb_load_bytes(skb, begin + offset, record->data, part);
+		}
+		RT_SUBMIT_QUIETLY(dns_records, record);
+		offset += DNS_CHUNK;
+		if (offset >= length)
+			return 0;
+	}
+	seen->cut += packet->segments;
+	return 0;
+}
+
+RT_INLINE void dns_look(struct __sk_buff *skb, const struct rt_packet *packet, const __u32 egress)
+{
+	struct rt_packet *scratch;
+	__u32 source = packet->sport, destination = packet->dport;
+
+	if (!packet->ports)
+		return;
+	if (RT_LIKELY(!dns_port(source, destination, dns_port_0) && !dns_port(source, destination, dns_port_1) &&
+		      !dns_port(source, destination, dns_port_2) && !dns_port(source, destination, dns_port_3)))
+		return;
+	scratch = rt_at(&rt_tap_scratch, 0);
+	if (!scratch)
+		return;
+	if (scratch != packet)
+		rt_packet_copy(scratch, packet);
+	dns_copy(skb, egress);
+}
+
+RT_TAP(dns, dns_look)
