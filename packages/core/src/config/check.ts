@@ -1,6 +1,6 @@
 import type { RetinaError } from '@retina/sdk';
 import { type Exporter, type MetricSpec, type Plugin } from '@retina/sdk';
-import { BUILT_IN, resolve, searchPath, type Kind } from '../host/resolve.ts';
+import { BUILT_IN, knownNames, resolve, searchPath, type Kind } from '../host/resolve.ts';
 import { byPlace, parseConfig, type ConfigSource, type LoadedConfig } from './load.ts';
 import { nearest } from './nearest.ts';
 import { checkOptions } from './options.ts';
@@ -39,7 +39,11 @@ export async function checkConfig(source: ConfigSource, options: CheckOptions = 
       try {
         definition = await resolve(kind, name, { ...options, from });
       } catch (error) {
-        report(kind, name, error as RetinaError, text, problems, warnings);
+        const near = nearest(
+          name,
+          knownNames(kind, { ...options, from }).filter((one) => one !== name),
+        );
+        report(kind, name, error as RetinaError, near, text, problems, warnings);
         continue;
       }
       const other = names.get(`${kind} ${definition.name}`);
@@ -81,6 +85,7 @@ function report(
   kind: Kind,
   name: string,
   error: RetinaError,
+  suggestion: string | undefined,
   text: ConfigText,
   problems: ConfigProblem[],
   warnings: ConfigProblem[],
@@ -94,7 +99,7 @@ function report(
     warnings.push({ ...where, message: `the ${kind} ${name} is not installed and will not run` });
     return;
   }
-  const near = error.code === 'RETINA_PLUGIN_NOT_FOUND' ? nearest(name, BUILT_IN[kind]) : undefined;
+  const near = error.code === 'RETINA_PLUGIN_NOT_FOUND' ? suggestion : undefined;
   problems.push({
     ...where,
     message: `${error.code}: ${error.summary}`,

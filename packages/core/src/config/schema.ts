@@ -75,7 +75,7 @@ const hostKeys = {
   plugins: z
     .record(z.string().min(1), component)
     .optional()
-    .describe('Plugins to run: a built-in name, an npm package, or a path; each with its own options.'),
+    .describe('Plugins to run: NAME for @retina/plugin-NAME, another npm package, or a path; each with its own options.'),
   exporters: z
     .record(z.string().min(1), component)
     .optional()

@@ -2,9 +2,12 @@ import { Direction, type FlowBatch, Observation } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
 import { rememberedFlow } from './flow-id.ts';
+import type { TranslationTable } from './nat.ts';
 import { Translations } from './translations.ts';
 
 const CELLS = 4; // epoch, source, destination, tap
+/** Where translations are known, a connection younger than this is looked up again: word of it may be on its way. */
+const SETTLED_MS = 2000;
 
 /**
  * Writes endpoint ids into flow records: by interface or namespace first, by address second. What was found is
@@ -13,11 +16,14 @@ const CELLS = 4; // epoch, source, destination, tap
 export class IdentityStage {
   private readonly endpoints: EndpointTable;
   private readonly translations: Translations;
+  private readonly nat: TranslationTable | undefined;
   private cache = new Uint32Array(1024 * CELLS);
   private readonly uplinkRows: number[] = [];
 
-  constructor(endpoints: EndpointTable, now: () => number = Date.now) {
+  /** `nat`: what the node is known to translate; without it, or where it knows nothing, flows at the uplinks are matched. */
+  constructor(endpoints: EndpointTable, now: () => number = Date.now, nat?: TranslationTable) {
     this.endpoints = endpoints;
+    this.nat = nat;
     this.translations = new Translations(now);
   }
 
@@ -52,12 +58,14 @@ export class IdentityStage {
           source = tap;
         }
         if (source !== 0 && this.isAway(destination)) this.askAgain(this.translations.pod(batch, row, true, source));
+        destination ||= this.behindAddress(batch, row, false);
         break;
       case Observation.TO_ENDPOINT:
         tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
         destination = tap || destination;
         if (destination !== 0 && this.isAway(source))
           this.askAgain(this.translations.pod(batch, row, false, destination));
+        source ||= this.behindAddress(batch, row, true);
         break;
       case Observation.TO_NETWORK:
         if (this.isAway(destination) && this.uplink(batch, row, true, source)) {
@@ -88,11 +96,25 @@ export class IdentityStage {
 
   private lookUpBehindHost(batch: FlowBatch, row: number): void {
     const out = batch.observation(row) === Observation.TO_NETWORK;
-    const pod = this.translations.behindHost(batch, row, out);
+    const pod = this.toldBehindHost(batch, row, out) || this.translations.behindHost(batch, row, out);
     const known = pod !== 0 && this.endpoints.byId(pod).id !== 0;
     const source = known && out ? pod : batch.sourceEndpoint(row);
     const destination = known && !out ? pod : batch.destinationEndpoint(row);
     this.keep(batch, row, source, destination, 0);
+  }
+
+  /** The pod that the kernel's translation says an uplink's record is of; 0 if nothing is known. */
+  private toldBehindHost(batch: FlowBatch, row: number, out: boolean): number {
+    const ends = this.nat?.of(batch, row);
+    if (!ends) return 0;
+    const own = this.endpoints.find(...(out ? ends.source : ends.destination).words);
+    return this.endpoints.hasInterface(own) ? own : 0;
+  }
+
+  /** Who is behind an address nobody here knows, a service's say: the end its packets are translated to. */
+  private behindAddress(batch: FlowBatch, row: number, source: boolean): number {
+    const ends = this.nat?.of(batch, row);
+    return ends?.before ? this.endpoints.find(...(source ? ends.source : ends.destination).words) : 0;
   }
 
   /** Whether packets to an endpoint leave this host. */
@@ -112,13 +134,18 @@ export class IdentityStage {
     if (flow !== 0) this.cache[flow * CELLS] = 0;
   }
 
+  /** Whether word of a translation may be on its way. */
+  private mayBeTold(batch: FlowBatch, row: number): boolean {
+    return this.nat !== undefined && this.nat.size > 0 && batch.end(row) - batch.firstSeen(row) < SETTLED_MS;
+  }
+
   private keep(batch: FlowBatch, row: number, source: number, destination: number, tap: number): void {
     batch.setEndpoints(row, source, destination, tap);
     const flow = rememberedFlow(batch, row);
     if (flow === 0) return;
     const at = flow * CELLS;
     if (at >= this.cache.length) this.cache = resized(this.cache, Math.max(at + CELLS, this.cache.length * 2));
-    this.cache[at] = this.endpoints.epoch;
+    this.cache[at] = this.mayBeTold(batch, row) ? 0 : this.endpoints.epoch; // 0 is no epoch: it is looked up again
     this.cache[at + 1] = source;
     this.cache[at + 2] = destination;
     this.cache[at + 3] = tap;

@@ -8,7 +8,8 @@ import {
   TCP_FLAGS,
   Verdict,
 } from '@retina/sdk';
-import { formatAddress } from '../identity/address.ts';
+import { formatAddress, formatWords } from '../identity/address.ts';
+import type { NatEnd, NatEnds } from './nat.ts';
 
 /** One end of a flow in the shape of Hubble's JSON, `kind` and `zone` added. */
 export interface FlowEndpointJson {
@@ -18,6 +19,18 @@ export interface FlowEndpointJson {
   readonly labels?: readonly string[];
   readonly workloads?: readonly { readonly kind: string; readonly name: string }[];
   readonly zone?: string;
+}
+
+/** An end of a flow on the other side of this node's address translation. */
+export interface FlowAddressJson extends FlowEndpointJson {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** The ends that differ there. */
+export interface TranslatedJson {
+  readonly source?: FlowAddressJson;
+  readonly destination?: FlowAddressJson;
 }
 
 /** A flow record in the shape of Hubble's flow JSON, with the counters Hubble lacks. Counters are deltas. */
@@ -33,6 +46,10 @@ export interface FlowJson {
   readonly l4: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly source: FlowEndpointJson;
   readonly destination: FlowEndpointJson;
+  /** How the packets go on: a service's backend, say. */
+  readonly translated_to?: TranslatedJson;
+  /** How they came, where the record shows them translated already. */
+  readonly translated_from?: TranslatedJson;
   readonly Type: 'L3_L4';
   readonly node_name?: string;
   readonly traffic_direction: 'INGRESS' | 'EGRESS' | 'TRAFFIC_DIRECTION_UNKNOWN';
@@ -59,6 +76,10 @@ export interface FlowNames {
   label(id: number): string;
   interfaceName?(ifindex: number): string | undefined;
   readonly nodeName?: string;
+  /** What the node is known to translate. */
+  translation?(batch: FlowBatch, row: number): NatEnds | undefined;
+  /** Who is behind an address now. */
+  byWords?(words: NatEnd['words']): Endpoint;
 }
 
 const VERDICTS = ['VERDICT_UNKNOWN', 'FORWARDED', 'DROPPED'] as const;
@@ -97,8 +118,9 @@ export function flowJson(batch: FlowBatch, row: number, names: FlowNames): FlowJ
       ipVersion: batch.family(row) === 6 ? 'IPv6' : 'IPv4',
     },
     l4: transport(batch, row),
-    source: end(names.endpoint(batch.sourceEndpoint(row))),
-    destination: end(names.endpoint(batch.destinationEndpoint(row))),
+    source: describe(names.endpoint(batch.sourceEndpoint(row))),
+    destination: describe(names.endpoint(batch.destinationEndpoint(row))),
+    ...translated(batch, row, names),
     Type: 'L3_L4',
     ...(names.nodeName && { node_name: names.nodeName }),
     traffic_direction: DIRECTIONS[batch.direction(row)] ?? DIRECTIONS[Direction.UNKNOWN],
@@ -128,12 +150,33 @@ function transport(batch: FlowBatch, row: number): FlowJson['l4'] {
   return { [name]: { ...ports, flags: Object.fromEntries(seen.map((flag) => [flag, true])) } };
 }
 
+function translated(
+  batch: FlowBatch,
+  row: number,
+  names: FlowNames,
+): Pick<FlowJson, 'translated_to' | 'translated_from'> {
+  const ends = names.translation?.(batch, row);
+  if (!ends) return {};
+  const other = (end: NatEnd, word: (i: number) => number, port: number): FlowAddressJson | undefined =>
+    end.port === port && end.words.every((value, i) => value === word(i))
+      ? undefined
+      : {
+          address: formatWords(...end.words),
+          port: end.port,
+          ...(names.byWords && describe(names.byWords(end.words))),
+        };
+  const source = other(ends.source, (i) => batch.sourceWord(row, i), batch.sourcePort(row));
+  const destination = other(ends.destination, (i) => batch.destinationWord(row, i), batch.destinationPort(row));
+  const changed = { ...(source && { source }), ...(destination && { destination }) };
+  return ends.before ? { translated_to: changed } : { translated_from: changed };
+}
+
 function flagCounts(batch: FlowBatch, row: number): Record<string, number> {
   const counts = TCP_FLAGS.map((flag, i) => [flag, batch.flagCount(row, i)] as const);
   return Object.fromEntries(counts.filter(([, n]) => n > 0));
 }
 
-function end(endpoint: Endpoint): FlowEndpointJson {
+function describe(endpoint: Endpoint): FlowEndpointJson {
   const labels = Object.entries(endpoint.labels).map(([key, value]) => (value === '' ? key : `${key}=${value}`));
   return {
     kind: endpoint.kind,

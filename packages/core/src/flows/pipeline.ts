@@ -2,6 +2,7 @@ import type { FlowBatch, Flows, Logger } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import type { FlowHistory } from './history.ts';
 import { IdentityStage } from './identity-stage.ts';
+import { TranslationTable } from './nat.ts';
 
 /** A consumer of flow records. The batch is borrowed: valid until the call returns. */
 export type FlowSink = (batch: FlowBatch, source: string) => void;
@@ -39,6 +40,8 @@ export class FlowPipeline {
   /** Records and batches that passed. */
   records = 0;
   batches = 0;
+  /** What the node is known to translate. */
+  readonly translations = new TranslationTable();
   private readonly endpoints: EndpointTable;
   private readonly history: FlowHistory | undefined;
   private readonly log: Logger | undefined;
@@ -54,7 +57,7 @@ export class FlowPipeline {
 
   /** What a plugin emits to and resolves by. Each run of a plugin gets one of its own: flow ids belong to it. */
   source(name: string): Pick<Flows, 'emit' | 'resolve'> {
-    const stage = new IdentityStage(this.endpoints);
+    const stage = new IdentityStage(this.endpoints, Date.now, this.translations);
     return {
       emit: (batch) => {
         if (batch.length === 0) return;

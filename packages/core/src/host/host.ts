@@ -130,7 +130,9 @@ export class Host extends EventEmitter<HostEvents> {
     this.timer = setInterval(() => {
       this.endpoints.sweep();
       this.metrics.sweep();
-      if (++turns % NAMES_EVERY === 0) this.names.sweep();
+      if (++turns % NAMES_EVERY !== 0) return;
+      this.names.sweep();
+      this.flows.translations.sweep();
     }, SWEEP_MS);
   }
 

@@ -12,9 +12,9 @@ export function pluginNetlink(run: Run, { loader, missing }: NativePart): Netlin
         if (!run.scope.ended) guarded(messages);
       });
     },
-    subscribe(family, groups, handle) {
+    subscribe(family, groups, handle, filter) {
       if (!loader) throw missing!;
-      const subscription = loader.netlinkSubscribe(family, groups, run.guard.wrap(handle));
+      const subscription = loader.netlinkSubscribe(family, groups, run.guard.wrap(handle), filter);
       return run.scope.own(`a subscription to netlink family ${family}`, () => subscription[Symbol.dispose]());
     },
   };

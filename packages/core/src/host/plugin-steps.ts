@@ -79,6 +79,7 @@ function pluginContext(
     devices: pluginDevices(native),
     apiServers: pluginApiServers(run, services.apiServers),
     names: pluginNames(services.names),
+    translations: pipeline.translations,
     label: (text) => labels.id(text),
     labelText: (id) => store.labels.text(id),
     async bpf(object, options = {}): Promise<BpfHandle> {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { RetinaError } from '@retina/sdk';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { plugin } from './testing.ts';
-import { resolve } from './resolve.ts';
+import { installed, resolve } from './resolve.ts';
 
 let folder: string;
 beforeEach(() => void (folder = mkdtempSync(path.join(tmpdir(), 'retina-resolve-'))));
@@ -41,6 +41,20 @@ test('a path, a folder, a package that only has an import condition, and a modul
   const names = ['./one.mjs', './two', '@acme/plugin', 'plain/deep/index.js', path.join(folder, 'one.mjs')];
   const found = await Promise.all(names.map((name) => resolve('plugin', name, { from: ['/nowhere', folder] })));
   expect(found.map(({ name }) => name)).toEqual(['one', 'two', 'acme', 'deep', 'one']);
+});
+
+test('a plain name is a package of ours before it is one of its own', async () => {
+  const at = (name: string, text: string) => {
+    write(`node_modules/${name}/package.json`, '{"type":"module"}');
+    write(`node_modules/${name}/index.js`, source(text));
+  };
+  at('@retina/plugin-both', "name: 'ours'");
+  at('both', "name: 'theirs'");
+  at('alone', "name: 'alone'");
+  const found = await Promise.all(['both', 'alone'].map((name) => resolve('plugin', name, { from: [folder] })));
+  expect(found.map(({ name }) => name)).toEqual(['ours', 'alone']);
+  expect(installed('plugin', [path.join(folder, 'deep')])).toContain('both');
+  expect((await failure('bothe')).next).toBe('did you mean both?');
 });
 
 test('what is given is asked before what is installed', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createRequire, findPackageJSON } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,7 +7,7 @@ import { nearest } from '../config/nearest.ts';
 
 export type Kind = 'plugin' | 'exporter';
 
-/** Names that stand for a package of this project: NAME is `@retina/plugin-NAME`, or `@retina/exporter-NAME`. */
+/** The original's names, and ours: what somebody who mistypes a name may have meant, and whose absence costs nothing else. */
 export const BUILT_IN: Readonly<Record<Kind, readonly string[]>> = {
   plugin: [
     'packetparser', 'packetforward', 'dropreason', 'dns', 'tcpretrans', 'linuxutil', 'infiniband', 'ciliumeventobserver',
@@ -24,8 +24,9 @@ export interface ResolveOptions {
 }
 
 /**
- * Imports the plugin or exporter that `name` stands for: a built-in name, the name of a package, or a path (`./x`, `/x`) to
- * a module or to a package's folder. Throws RETINA_PLUGIN_NOT_FOUND, RETINA_PLUGIN_INVALID or RETINA_API_MISMATCH.
+ * Imports the plugin or exporter that `name` stands for: a plain NAME is the package `@retina/plugin-NAME` (or
+ * `@retina/exporter-NAME`), else the package NAME; what has an `@` or a `/` is a package, or a path (`./x`, `/x`) to a module
+ * or to a package's folder. Throws RETINA_PLUGIN_NOT_FOUND, RETINA_PLUGIN_INVALID or RETINA_API_MISMATCH.
  */
 export async function resolve(kind: 'plugin', name: string, options: ResolveOptions): Promise<Plugin>;
 export async function resolve(kind: 'exporter', name: string, options: ResolveOptions): Promise<Exporter>;
@@ -33,9 +34,8 @@ export async function resolve(kind: Kind, name: string, options: ResolveOptions)
 export async function resolve(kind: Kind, name: string, options: ResolveOptions): Promise<Plugin | Exporter> {
   const given = options.components?.[name];
   if (given) return check(kind, name, given);
-  const specifier = specifierOf(kind, name);
-  const file = locate(specifier, options.from);
-  if (!file) throw notFound(kind, name, specifier, options);
+  const file = locate(kind, name, options.from);
+  if (!file) throw notFound(kind, name, options);
   let module: { default?: unknown };
   try {
     module = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as { default?: unknown };
@@ -49,20 +49,43 @@ export async function resolve(kind: Kind, name: string, options: ResolveOptions)
   return check(kind, name, module.default, file);
 }
 
-/** What a name in the configuration is imported as. */
-export function specifierOf(kind: Kind, name: string): string {
-  return BUILT_IN[kind].includes(name) ? `@retina/${kind}-${name}` : name;
+/** What a name in the configuration may be imported as, first one first. */
+function specifiersOf(kind: Kind, name: string): readonly string[] {
+  return /[@/]|^\./.test(name) ? [name] : [`@retina/${kind}-${name}`, name];
 }
 
-/** The file behind a path or package name; undefined if there is none. */
-export function locate(specifier: string, from: readonly string[]): string | undefined {
-  for (const folder of from) {
-    const found = /^\.{0,2}\//.test(specifier)
-      ? atPath(path.resolve(folder, specifier))
-      : inPackages(specifier, folder);
-    if (found) return found;
+/** The file behind a name in the configuration; undefined if there is none. */
+export function locate(kind: Kind, name: string, from: readonly string[]): string | undefined {
+  for (const specifier of specifiersOf(kind, name)) {
+    for (const folder of from) {
+      const found = /^\.{0,2}\//.test(specifier)
+        ? atPath(path.resolve(folder, specifier))
+        : inPackages(specifier, folder);
+      if (found) return found;
+    }
   }
   return undefined;
+}
+
+/** Plain names of what is installed as `@retina/plugin-NAME` or `@retina/exporter-NAME`: the built-in ones first. */
+export function installed(kind: Kind, from: readonly string[]): readonly string[] {
+  const names = new Set(BUILT_IN[kind]);
+  for (const start of from) {
+    for (let folder = start; ; folder = path.dirname(folder)) {
+      for (const name of packagesIn(path.join(folder, 'node_modules', '@retina'), `${kind}-`)) names.add(name);
+      if (folder === path.dirname(folder)) break;
+    }
+  }
+  return [...names].filter((name) => locate(kind, name, from));
+}
+
+function packagesIn(folder: string, prefix: string): readonly string[] {
+  try {
+    const found = readdirSync(folder).filter((name) => name.startsWith(prefix));
+    return found.map((name) => name.slice(prefix.length)).sort();
+  } catch {
+    return [];
+  }
 }
 
 function atPath(file: string): string | undefined {
@@ -116,19 +139,21 @@ function conditions(): ReadonlySet<string> {
   return new Set([...own, 'node', 'import', 'module-sync', 'default']);
 }
 
-function notFound(kind: Kind, name: string, specifier: string, options: ResolveOptions): RetinaError {
-  const near = nearest(
-    name,
-    [...BUILT_IN[kind], ...Object.keys(options.components ?? {})].filter((known) => known !== name),
-  );
+function notFound(kind: Kind, name: string, options: ResolveOptions): RetinaError {
+  const known = knownNames(kind, options).filter((one) => one !== name);
+  const near = nearest(name, known);
+  const specifiers = specifiersOf(kind, name);
   const ours = BUILT_IN[kind].includes(name);
   return new RetinaError('RETINA_PLUGIN_NOT_FOUND', `no ${kind} named ${name} is installed`, {
-    found: `no ${specifier} from ${options.from.join(' or ')}`,
-    ...(!ours && {
-      needed: `one of ${BUILT_IN[kind].join(', ')}, a package's name, or a path that starts with ./ or /`,
-    }),
-    next: near ? `did you mean ${near}?` : `npm install ${specifier}, or remove it from the configuration`,
+    found: `no ${specifiers.join(' and no ')} from ${options.from.join(' or ')}`,
+    ...(!ours && { needed: `one of ${known.join(', ')}, a package's name, or a path that starts with ./ or /` }),
+    next: near ? `did you mean ${near}?` : `npm install ${specifiers[0]}, or remove it from the configuration`,
   });
+}
+
+/** Names that make sense in a configuration, as far as anybody here knows. */
+export function knownNames(kind: Kind, { components = {}, from }: ResolveOptions): readonly string[] {
+  return [...new Set([...BUILT_IN[kind], ...installed(kind, from), ...Object.keys(components)])];
 }
 
 function check(kind: Kind, name: string, value: unknown, file?: string): Plugin | Exporter {

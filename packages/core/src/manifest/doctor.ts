@@ -3,11 +3,11 @@ import { RetinaError, type KernelFeatures, type Manifest } from '@retina/sdk';
 import type { Config } from '../config/schema.ts';
 import { nativePart } from '../host/kernel.ts';
 import { hasCapability, neededCapabilities, unmet } from '../host/needs.ts';
-import { BUILT_IN, searchPath, type Kind, type ResolveOptions } from '../host/resolve.ts';
+import { installed, searchPath, type Kind, type ResolveOptions } from '../host/resolve.ts';
 import { findManifest } from './find.ts';
 
 export interface DoctorOptions {
-  /** Asks for the components of a configuration; without one, for every built-in that is installed. */
+  /** Asks for the components of a configuration; without one, for every one that is installed under a name of ours. */
   readonly config?: Config;
   /** Folder or file URL to resolve packages from. */
   readonly from?: string;
@@ -59,13 +59,11 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
   for (const kind of ['plugin', 'exporter'] as const) {
     const configured =
       options.config && Object.keys(kind === 'plugin' ? options.config.plugins : options.config.exporters);
-    for (const name of configured ?? BUILT_IN[kind]) {
+    for (const name of configured ?? installed(kind, from)) {
       try {
         components.push(examine(name, await findManifest(kind, name, resolveOptions), kernel, missing));
       } catch (error) {
         const problem = RetinaError.from(error, 'RETINA_PLUGIN_INVALID', `the ${kind} ${name} cannot be used`);
-        // Without a configuration the question is what is there, so what is not installed is no news.
-        if (!configured && problem.code === 'RETINA_PLUGIN_NOT_FOUND') continue;
         const needs = { capabilities: [], btf: false };
         components.push({ kind, name, description: '', needs, runs: false, findings: [finding(problem)] });
       }

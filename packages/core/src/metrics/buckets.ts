@@ -1,4 +1,4 @@
-import { bucketBounds, type Buckets } from '@retina/sdk';
+import { bucketBounds, type Buckets, RetinaError } from '@retina/sdk';
 import { resized } from './series-table.ts';
 
 /** One histogram as exporters see it. */
@@ -41,6 +41,19 @@ export class BucketStore {
     this.counts[row * this.width + low]!++;
   }
 
+  /** Refuses what cannot be counts of these buckets and their sum. */
+  check(name: string, counts: ArrayLike<number>, sum: number): void {
+    if (counts.length !== this.width) {
+      throw new RetinaError('RETINA_METRIC_INVALID', `the metric ${name} cannot take these counts`, {
+        found: `${counts.length} of them`,
+        needed: `${this.width}: one for each bound, and +Inf`,
+        next: 'ask bucketBounds of @retina/sdk how many bounds the declaration has',
+      });
+    }
+    if (Number.isNaN(sum)) refuseObservation(name, sum);
+    for (let b = 0; b < counts.length; b++) if (!(counts[b]! >= 0)) refuseObservation(name, counts[b]!);
+  }
+
   add(row: number, bucket: number, count: number): void {
     this.counts[row * this.width + bucket]! += count;
   }
@@ -60,4 +73,12 @@ export class BucketStore {
   reset(row: number): void {
     this.counts.fill(0, row * this.width, (row + 1) * this.width);
   }
+}
+
+export function refuseObservation(name: string, value: number): never {
+  throw new RetinaError('RETINA_METRIC_INVALID', `the metric ${name} cannot take this value`, {
+    found: String(value),
+    needed: 'any number for an observation, counts of at least 0 for what was counted elsewhere',
+    next: 'leave out what could not be measured',
+  });
 }

@@ -1,6 +1,5 @@
 import type { Buckets, Histogram } from '@retina/sdk';
-import { RetinaError } from '@retina/sdk';
-import { BucketStore, type HistogramValue } from './buckets.ts';
+import { BucketStore, type HistogramValue, refuseObservation } from './buckets.ts';
 import { Family, type FamilyDescription, type FamilyHost } from './family.ts';
 import { resized } from './series-table.ts';
 
@@ -19,7 +18,7 @@ export abstract class HistogramFamily extends Family implements Histogram<number
 
   set(counts: ArrayLike<number>, sum: number, ...labels: number[]): void {
     const { width } = this.buckets;
-    this.check(counts, sum);
+    this.buckets.check(this.name, counts, sum);
     const row = this.row(labels);
     const cells = width + 1;
     this.totals ??= new Float64Array(this.values.length * cells);
@@ -62,18 +61,6 @@ export abstract class HistogramFamily extends Family implements Histogram<number
     const cells = this.buckets.width + 1;
     this.totals?.fill(0, row * cells, (row + 1) * cells);
   }
-
-  private check(counts: ArrayLike<number>, sum: number): void {
-    if (counts.length !== this.buckets.width) {
-      throw new RetinaError('RETINA_METRIC_INVALID', `the metric ${this.name} cannot take these counts`, {
-        found: `${counts.length} of them`,
-        needed: `${this.buckets.width}: one for each bound, and +Inf`,
-        next: 'ask bucketBounds of @retina/sdk how many bounds the declaration has',
-      });
-    }
-    if (Number.isNaN(sum)) refuseObservation(this.name, sum);
-    for (let b = 0; b < counts.length; b++) if (!(counts[b]! >= 0)) refuseObservation(this.name, counts[b]!);
-  }
 }
 
 class Histogram0 extends HistogramFamily {
@@ -112,12 +99,4 @@ export function histogramFamily(host: FamilyHost, description: FamilyDescription
   const family = new Kind(host, description, buckets);
   if (description.labels.length === 0) family.row([]);
   return family;
-}
-
-export function refuseObservation(name: string, value: number): never {
-  throw new RetinaError('RETINA_METRIC_INVALID', `the metric ${name} cannot take this value`, {
-    found: String(value),
-    needed: 'any number for an observation, counts of at least 0 for totals',
-    next: 'leave out what could not be measured',
-  });
 }

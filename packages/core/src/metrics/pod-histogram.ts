@@ -1,7 +1,6 @@
 import type { Buckets, FlowBatch, PodHistogram } from '@retina/sdk';
-import { BucketStore, type HistogramValue } from './buckets.ts';
+import { BucketStore, type HistogramValue, refuseObservation } from './buckets.ts';
 import type { FamilyDescription, FamilyHost } from './family.ts';
-import { refuseObservation } from './histogram.ts';
 import { PodInstrument, PodSeries } from './pod-family.ts';
 import type { PodView } from './pod-view.ts';
 
@@ -17,6 +16,15 @@ export class PodHistogramSeries extends PodSeries {
   put(row: number, value: number): void {
     this.buckets.observe(row, value);
     this.values[row]! += value;
+  }
+
+  add(row: number, counts: ArrayLike<number>, sum: number): void {
+    for (let b = 0; b < counts.length; b++) this.buckets.add(row, b, counts[b]!);
+    this.values[row]! += sum;
+  }
+
+  check(counts: ArrayLike<number>, sum: number): void {
+    this.buckets.check(this.name, counts, sum);
   }
 
   histogram(i: number): HistogramValue {
@@ -47,6 +55,14 @@ export abstract class PodHistogramInstrument
   }
 
   abstract observe(value: number, batch: FlowBatch, row: number, ...labels: number[]): void;
+
+  add(counts: ArrayLike<number>, sum: number, batch: FlowBatch, row: number, ...labels: number[]): void {
+    const { series } = this;
+    if (!series) return;
+    series.check(counts, sum);
+    const at = series.atN(batch, row, this.clock.time, labels);
+    if (at >= 0) series.add(at, counts, sum);
+  }
 
   override open(host: FamilyHost, description: FamilyDescription, view: PodView, ttlMs: number): PodHistogramSeries {
     return new PodHistogramSeries(host, description, view, ttlMs, this.buckets);

@@ -43,9 +43,9 @@ function wrapContext(ctx: PluginContext<unknown, never>, count: (what: string) =
       count('netlink.request');
       return ctx.netlink.request(request, handle);
     },
-    subscribe: (family, groups, handle) => {
+    subscribe: (family, groups, handle, filter) => {
       count('netlink.subscribe');
-      return ctx.netlink.subscribe(family, groups, handle);
+      return ctx.netlink.subscribe(family, groups, handle, filter);
     },
   };
   const devices: typeof ctx.devices = {
