@@ -31,6 +31,10 @@ export class FlowLines implements Disposable {
       label: (id) => host.labelText(id),
       interfaceName: (ifindex) => this.interfaces.get(ifindex),
       nodeName: host.config.nodeName,
+      translations: {
+        of: (batch, row) => host.flows.translations.of(batch, row),
+        endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),
+      },
     };
     this.sink = host.flows.addSink('local api', (batch) => this.deliver(batch));
     this.watch = host.watchTaps(({ ifindex, name }) => this.remember(ifindex, name));

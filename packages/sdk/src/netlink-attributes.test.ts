@@ -3,7 +3,9 @@ import { attribute, eachAttribute } from './netlink-attributes.ts';
 
 function read(bytes: Uint8Array, from = 0): [sound: boolean, found: [type: number, value: number[]][]] {
   const found: [number, number[]][] = [];
-  const sound = eachAttribute(bytes, from, bytes.length, (type, at, to) => found.push([type, [...bytes.slice(at, to)]]));
+  const sound = eachAttribute(bytes, from, bytes.length, (type, at, to) =>
+    found.push([type, [...bytes.slice(at, to)]]),
+  );
   return [sound, found];
 }
 

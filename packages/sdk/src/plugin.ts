@@ -6,6 +6,7 @@ import type { Instruments, MetricSpecs } from './metrics.ts';
 import type { AddressNames, ApiServers, Devices, Netlink } from './node.ts';
 import type { Scope } from './scope.ts';
 import type { Taps } from './taps.ts';
+import type { Translations } from './translations.ts';
 
 /** The version of the plugin and exporter contract. */
 export const API = 1;
@@ -51,6 +52,7 @@ export interface PluginContext<C, M extends MetricSpecs> extends Scope {
   readonly devices: Devices;
   readonly apiServers: ApiServers;
   readonly names: AddressNames;
+  readonly translations: Translations;
   /** An id for a label value; the same text gives the same id. Bounded: past 65 536 texts a plugin gets the id of "overflow". */
   label(text: string): number;
   labelText(id: number): string;

@@ -76,10 +76,11 @@ export interface FlowNames {
   label(id: number): string;
   interfaceName?(ifindex: number): string | undefined;
   readonly nodeName?: string;
-  /** What the node is known to translate. */
-  translation?(batch: FlowBatch, row: number): NatEnds | undefined;
-  /** Who is behind an address now. */
-  byWords?(words: NatEnd['words']): Endpoint;
+  /** What the node is known to translate, and who is behind an address now. */
+  readonly translations?: {
+    of(batch: FlowBatch, row: number): NatEnds | undefined;
+    endpoint(words: NatEnd['words']): Endpoint;
+  };
 }
 
 const VERDICTS = ['VERDICT_UNKNOWN', 'FORWARDED', 'DROPPED'] as const;
@@ -155,16 +156,13 @@ function translated(
   row: number,
   names: FlowNames,
 ): Pick<FlowJson, 'translated_to' | 'translated_from'> {
-  const ends = names.translation?.(batch, row);
-  if (!ends) return {};
+  const { translations } = names;
+  const ends = translations?.of(batch, row);
+  if (!translations || !ends) return {};
   const other = (end: NatEnd, word: (i: number) => number, port: number): FlowAddressJson | undefined =>
     end.port === port && end.words.every((value, i) => value === word(i))
       ? undefined
-      : {
-          address: formatWords(...end.words),
-          port: end.port,
-          ...(names.byWords && describe(names.byWords(end.words))),
-        };
+      : { address: formatWords(...end.words), port: end.port, ...describe(translations.endpoint(end.words)) };
   const source = other(ends.source, (i) => batch.sourceWord(row, i), batch.sourcePort(row));
   const destination = other(ends.destination, (i) => batch.destinationWord(row, i), batch.destinationPort(row));
   const changed = { ...(source && { source }), ...(destination && { destination }) };

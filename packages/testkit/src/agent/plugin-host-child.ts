@@ -1,11 +1,18 @@
 // Runs inside a namespace: a host and nothing else. It answers a line with a line, and ends when its input does.
 import { createInterface } from 'node:readline';
-import { flowJson, type FlowJson, Host, loadConfig } from '@retina/core';
+import { flowJson, type FlowJson, type FlowNames, Host, loadConfig } from '@retina/core';
 import { renderMetrics } from './metric-text.ts';
 
 const host = await Host.start(loadConfig({ text: process.argv[2]!, environment: {} }).config);
 const flows: FlowJson[] = [];
-const names = { endpoint: (id: number) => host.endpoints.byId(id), label: (id: number) => host.labelText(id) };
+const names: FlowNames = {
+  endpoint: (id) => host.endpoints.byId(id),
+  label: (id) => host.labelText(id),
+  translations: {
+    of: (batch, row) => host.flows.translations.of(batch, row),
+    endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),
+  },
+};
 host.flows.addSink('test', (batch) => {
   for (let row = 0; row < batch.length; row++) flows.push(flowJson(batch, row, names));
 });

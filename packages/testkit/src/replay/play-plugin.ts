@@ -1,4 +1,4 @@
-import { flowJson, type FlowJson } from '@retina/core';
+import { flowJson, type FlowJson, type FlowNames } from '@retina/core';
 import type { Plugin } from '@retina/sdk';
 import { MetricText, renderMetrics } from '../agent/metric-text.ts';
 import { mustRun, startHost } from '../contract/run-host.ts';
@@ -20,7 +20,14 @@ export async function playPlugin(
   const played = replay(readRecording(recording));
   const host = await startHost({ plugins: [[plugin, options]], loader: played.loader });
   const flows: FlowJson[] = [];
-  const names = { endpoint: (id: number) => host.endpoints.byId(id), label: (id: number) => host.labelText(id) };
+  const names: FlowNames = {
+    endpoint: (id) => host.endpoints.byId(id),
+    label: (id) => host.labelText(id),
+    translations: {
+      of: (batch, row) => host.flows.translations.of(batch, row),
+      endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),
+    },
+  };
   host.flows.addSink('play', (batch) => {
     for (let row = 0; row < batch.length; row++) flows.push(flowJson(batch, row, names));
   });
