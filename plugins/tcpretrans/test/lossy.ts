@@ -1,0 +1,59 @@
+import { type Namespace, type NodeWorld, serve } from '@retina/testkit';
+
+/** What a connection loses, on a port of its own. */
+const PORTS = { syn: 7001, synack: 7002, probe: 7003, timeout: 7004, fast: 7005, spurious: 7006 } as const;
+/** Segments sent again when every connection has lost what it is to lose: one each, the spurious one by a probe. */
+export const LOST = { syn: 1, synack: 1, timeout: 1, fast: 1, loss_probe: 2 } as const;
+
+const ONCE = 'limit rate 1/day burst 1 packets counter drop';
+const AT_SERVER = `table inet loss {
+ chain in { type filter hook input priority 0;
+  tcp dport ${PORTS.syn} tcp flags & (syn | ack) == syn ${ONCE}
+  tcp dport ${PORTS.synack} tcp flags & (syn | ack | psh | fin) == ack ${ONCE}
+  tcp dport ${PORTS.probe} tcp flags & psh == psh ${ONCE}
+  tcp dport ${PORTS.timeout} tcp flags & psh == psh ${ONCE}
+  tcp dport ${PORTS.fast} tcp flags & psh == psh ${ONCE}
+ }
+}
+`;
+const AT_CLIENT = `table inet loss {
+ chain in { type filter hook input priority 0; tcp sport ${PORTS.spurious} tcp flags & (syn | ack) == ack ${ONCE}; }
+}
+`;
+
+/** Connects, writes so many small segments at once, and ends after so many milliseconds. */
+const CLIENT = `
+const [host, port, writes, ms] = process.argv.slice(1);
+const socket = require('node:net').connect({ host, port: Number(port), noDelay: true }, () => {
+  for (let i = 0; i < Number(writes); i++) socket.write(Buffer.alloc(100));
+  setTimeout(() => socket.end(), Number(ms));
+});
+socket.resume();`;
+
+/** Connections from a pod to another, each of which loses one packet. Exactly {@link LOST} is sent again. */
+export async function lossy(net: NodeWorld, from: string, to: string, family: 'ipv4' | 'ipv6'): Promise<void> {
+  const client = net.pod(from).namespace;
+  const server = net.pod(to);
+  await server.namespace.nft(AT_SERVER);
+  await client.nft(AT_CLIENT);
+  const sinks = await Promise.all(
+    Object.values(PORTS).map((port) => serve(server.namespace, 'stream-sink', { source: server[family], port })),
+  );
+  const talk = (port: number, writes: number, ms: number) => once(client, server[family], port, writes, ms);
+  await Promise.all([
+    talk(PORTS.syn, 0, 0),
+    talk(PORTS.synack, 0, 1800), // longer than the first timeout of the answer
+    talk(PORTS.probe, 1, 800),
+    talk(PORTS.fast, 8, 800),
+    talk(PORTS.spurious, 1, 800),
+  ]);
+  await client.sysctl({ 'net.ipv4.tcp_early_retrans': 0 }); // no loss probes: the timeout has to find out
+  await talk(PORTS.timeout, 1, 800);
+  await client.sysctl({ 'net.ipv4.tcp_early_retrans': 3 });
+  await Promise.all(sinks.map((sink) => sink.stop()));
+  for (const where of [client, server.namespace]) await where.nft('flush ruleset\n');
+}
+
+async function once(client: Namespace, host: string, port: number, writes: number, ms: number): Promise<void> {
+  await client.exec(process.execPath, ['-e', CLIENT, host, String(port), String(writes), String(ms)]);
+}

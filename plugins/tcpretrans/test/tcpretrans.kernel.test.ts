@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type MetricText, type Namespace, NodeWorld, PluginHost, serve, stream, World } from '@retina/testkit';
+import { LOST, lossy } from './lossy.ts';
+
+const PLUGIN = new URL('../src/index.ts', import.meta.url);
+const SENT = 'networkobservability_tcp_retransmitted_segments_total';
+const SPURIOUS = 'networkobservability_tcp_spurious_retransmissions_total';
+const UNATTRIBUTED = 'networkobservability_tcp_retransmissions_unattributed_total';
+const POD = 'networkobservability_adv_tcpretrans_count';
+const POD_KINDS = 'networkobservability_adv_tcp_retransmitted_segments_total';
+const POD_SPURIOUS = 'networkobservability_adv_tcp_spurious_retransmissions_total';
+
+const kernel = describe.runIf(process.getuid?.() === 0 || process.env['CI'] === 'true');
+
+/** What the kernel itself has counted in a namespace. */
+async function kernelCounts(where: Namespace): Promise<Readonly<Record<string, number>>> {
+  const counts: Record<string, number> = {};
+  for (const file of ['snmp', 'netstat']) {
+    const lines = (await where.exec('cat', [`/proc/net/${file}`])).stdout.trim().split('\n');
+    for (let i = 0; i + 1 < lines.length; i += 2) {
+      const [names, values] = [lines[i]!.split(/:? /), lines[i + 1]!.split(/:? /)];
+      for (let n = 1; n < names.length; n++) counts[names[n]!] = Number(values[n]);
+    }
+  }
+  return counts;
+}
+
+async function since<T>(where: Namespace, work: () => Promise<T>): Promise<(name: string) => number> {
+  const before = await kernelCounts(where);
+  await work();
+  const after = await kernelCounts(where);
+  return (name) => after[name]! - before[name]!;
+}
+
+/** What the counters say once everything was reported. */
+async function settled(host: PluginHost): Promise<MetricText> {
+  await sleep(1500);
+  return host.metrics();
+}
+
+kernel('tcpretrans', () => {
+  let world: World;
+  let net: NodeWorld;
+
+  beforeAll(async () => {
+    world = await World.create('tcpretrans');
+    net = await NodeWorld.create(world, ['a', 'b']);
+  });
+  afterAll(async () => world[Symbol.asyncDispose]());
+
+  const start = (options: Record<string, unknown> = {}) =>
+    PluginHost.start({
+      in: net.node,
+      plugins: [[PLUGIN, options]],
+      config: { enablePodLevel: true, remoteContext: true },
+    });
+
+  it.each(['ipv4', 'ipv6'] as const)('tells kinds apart, over %s', async (ip) => {
+    await using host = await start();
+    const [a, b] = [net.pod('a'), net.pod('b')];
+    let server!: (name: string) => number;
+    const client = await since(a.namespace, async () => {
+      server = await since(b.namespace, () => lossy(net, 'a', 'b', ip));
+    });
+    const metrics = await settled(host);
+    expect(metrics.by('kind', POD_KINDS, { source_ip: a[ip] })).toEqual({ ...LOST, synack: undefined });
+    expect(metrics.by('kind', SENT)).toEqual(LOST);
+    expect(metrics.one(SPURIOUS)).toBe(1);
+    // and the kernel agrees, of each namespace
+    expect(client('RetransSegs')).toBe(metrics.sum(POD, { source_ip: a[ip], direction: 'EGRESS' }));
+    expect(server('RetransSegs')).toBe(metrics.sum(POD, { source_ip: b[ip], direction: 'EGRESS' }));
+    expect(client('TCPLossProbes')).toBe(LOST.loss_probe);
+    expect(client('TCPFastRetrans')).toBe(LOST.fast);
+    expect(client('TCPDSACKRecv')).toBe(metrics.one(POD_SPURIOUS, { source_ip: a[ip] }));
+  });
+
+  it('counts segment by segment what the kernel counts, however many are lost', async () => {
+    await using host = await start({ flowRecords: true });
+    const [a, b] = [net.pod('a'), net.pod('b')];
+    await b.namespace.nft(`table inet loss {
+ chain in { type filter hook input priority 0; tcp dport 8000 tcp flags & psh == 0 meta length > 1000 numgen random mod 100 == 0 drop; }
+}
+`);
+    const sink = await serve(b.namespace, 'stream-sink', { source: b.ipv4, port: 8000 });
+    const counted = await since(a.namespace, () => stream(a.namespace, { destination: b.ipv4, port: 8000, bytes: 60_000_000 })); // prettier-ignore
+    await sink.stop();
+    await b.namespace.nft('flush ruleset\n');
+
+    const metrics = await settled(host);
+    const sent = metrics.sum(POD, { source_ip: a.ipv4, destination_ip: b.ipv4 });
+    expect(sent).toBeGreaterThan(50);
+    expect(sent).toBe(counted('RetransSegs'));
+    const kinds = metrics.by('kind', POD_KINDS, { source_ip: a.ipv4 });
+    expect(kinds['fast'] ?? 0).toBe(counted('TCPFastRetrans'));
+    expect(kinds['slow_start'] ?? 0).toBe(counted('TCPSlowStartRetrans'));
+    expect(metrics.sum(POD_SPURIOUS, { source_ip: a.ipv4 })).toBe(counted('TCPDSACKRecv'));
+    const flows = (await host.flows()).filter(({ netns }) => netns === a.namespace.inode);
+    expect(flows.reduce((sum, { retransmits = 0 }) => sum + retransmits, 0)).toBe(sent);
+  });
+
+  it('keeps the totals of the node exact when connections find no room', async () => {
+    await using host = await start({ maxFlows: 64 });
+    const [a, b] = [net.pod('a'), net.pod('b')];
+    await b.namespace.nft(
+      'table inet loss {\nchain in { type filter hook input priority 0; tcp dport 8001 drop; }\n}\n',
+    );
+    const connects = `const { connect } = require('node:net');
+for (let i = 0; i < 300; i++) connect({ host: ${JSON.stringify(b.ipv4)}, port: 8001 }).on('error', () => {});
+setTimeout(() => process.exit(), 1500);`;
+    const counted = await since(a.namespace, () => a.namespace.exec(process.execPath, ['-e', connects]));
+    await b.namespace.nft('flush ruleset\n');
+    const metrics = await settled(host);
+    expect(counted('RetransSegs')).toBeGreaterThanOrEqual(300);
+    expect(metrics.one(SENT, { kind: 'syn' })).toBe(counted('RetransSegs'));
+    const full = metrics.one(UNATTRIBUTED, { cause: 'table_full' });
+    expect(full).toBeGreaterThan(0);
+    expect(metrics.sum(POD, { source_ip: a.ipv4 }) + full).toBe(counted('RetransSegs'));
+    expect(metrics.sum(UNATTRIBUTED, { cause: /not_followed|nested/ })).toBe(0);
+  });
+});
