@@ -6,6 +6,7 @@ export default defineConfig({
   ...base,
   entry: {
     index: 'src/index.ts',
+    kernels: 'src/kernels/index.ts',
     'kernel-child': 'src/contract/kernel-child.ts',
     'plugin-host-child': 'src/agent/plugin-host-child.ts',
   },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Namespace } from '../world/namespace.ts';
-import type { Running } from '../world/run.ts';
+import { patience, type Running } from '../world/run.ts';
 import { MetricText } from './metric-text.ts';
 import { type Usage, usage } from './usage.ts';
 
@@ -20,6 +20,8 @@ export interface AgentOptions {
   /** Port of the Prometheus exporter. Default 10093. */
   readonly port?: number;
   readonly env?: Readonly<Record<string, string>>;
+  /** A command that starts it with other rights, and its arguments: `setpriv`, … */
+  readonly under?: readonly string[];
   /** Wait until it is ready. Default true. */
   readonly ready?: boolean;
 }
@@ -57,14 +59,15 @@ export class AgentProcess implements AsyncDisposable {
 
   static async start(options: AgentOptions): Promise<AgentProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'retina-agent-'));
-    chmodSync(folder, 0o755);
+    chmodSync(folder, options.under ? 0o777 : 0o755); // another user must make its socket there
     const nodeArgs = options.nodeArgs ?? process.execArgv.filter((arg) => arg.startsWith('--conditions='));
     const forward = ['-e', FORWARDER, join(folder, 'http.sock'), String(options.port ?? 10093)];
     const forwarder = options.in.spawn(process.execPath, forward);
     await forwarder.output(/ready/);
     writeConfig(folder, options.config);
     const program = [fileURLToPath(options.entry), '--config', join(folder, 'config.yaml'), '--no-tui'];
-    const running = options.in.spawn(process.execPath, [...nodeArgs, ...program], { ...options.env });
+    const [command = process.execPath, ...args] = [...(options.under ?? []), process.execPath, ...nodeArgs, ...program];
+    const running = options.in.spawn(command, args, { ...options.env });
     const agent = new AgentProcess(folder, running, forwarder);
     try {
       if (options.ready ?? true) await agent.whenReady();
@@ -97,12 +100,15 @@ export class AgentProcess implements AsyncDisposable {
   /** A page of the Prometheus exporter's server. */
   get(path: string): Promise<{ readonly status: number; readonly body: string }> {
     return new Promise((resolve, reject) => {
-      const sent = request({ socketPath: this.forwarded, path, agent: false, timeout: 30_000 }, (response) => {
-        let body = '';
-        response.setEncoding('utf8').on('data', (text: string) => (body += text));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-        response.on('error', reject);
-      });
+      const sent = request(
+        { socketPath: this.forwarded, path, agent: false, timeout: 30_000 * patience },
+        (response) => {
+          let body = '';
+          response.setEncoding('utf8').on('data', (text: string) => (body += text));
+          response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+          response.on('error', reject);
+        },
+      );
       sent.on('timeout', () => sent.destroy(new Error(`no answer to ${path} within 30 s`)));
       sent.on('error', reject).end();
     });
@@ -114,7 +120,7 @@ export class AgentProcess implements AsyncDisposable {
   }
 
   async whenReady(timeoutMs = 20_000): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = Date.now() + timeoutMs * patience;
     for (;;) {
       const answer = await this.get('/readyz').catch(() => undefined);
       if (answer?.status === 200 && existsSync(this.socket)) return;
@@ -134,7 +140,7 @@ export class AgentProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.running.running) {
       this.running.kill('SIGTERM');
-      const late = setTimeout(() => this.running.kill('SIGKILL'), 6000);
+      const late = setTimeout(() => this.running.kill('SIGKILL'), 6000 * patience);
       await this.running.ended;
       clearTimeout(late);
     }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { FlowJson } from '@retina/core';
 import type { Health, Tap } from '@retina/sdk';
 import type { Namespace } from '../world/namespace.ts';
-import type { Running } from '../world/run.ts';
+import { patience, type Running } from '../world/run.ts';
 import { MetricText } from './metric-text.ts';
 
 export interface PluginHostOptions {
@@ -12,6 +12,8 @@ export interface PluginHostOptions {
   readonly plugins: readonly (readonly [module: URL, options?: Readonly<Record<string, unknown>>])[];
   /** More of the configuration: `taps`, `metricsConfiguration`, … */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** Take plugins that are degraded, too. Default false: they must run. */
+  readonly degraded?: boolean;
 }
 
 /** A host with some plugins in a network namespace, and nothing else of an agent: for kernel tests of plugins. Needs root. */
@@ -35,7 +37,8 @@ export class PluginHost implements AsyncDisposable {
     try {
       await running.output(/^ready$/m);
       const { components } = await host.health();
-      const bad = components.filter(({ state }) => state !== 'running');
+      const good = (state: string) => state === 'running' || (options.degraded === true && state === 'degraded');
+      const bad = components.filter(({ state }) => !good(state));
       if (bad.length) throw new Error(`Expected plugins to run but found ${JSON.stringify(bad)}:\n${running.stderr}`);
     } catch (error) {
       await host[Symbol.asyncDispose]();
@@ -63,7 +66,7 @@ export class PluginHost implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.running.process.stdin?.end();
-    const late = setTimeout(() => this.running.kill('SIGKILL'), 6000);
+    const late = setTimeout(() => this.running.kill('SIGKILL'), 6000 * patience);
     await this.running.ended;
     clearTimeout(late);
   }

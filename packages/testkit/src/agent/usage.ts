@@ -52,7 +52,13 @@ export function descriptors(pid: number | 'self' = 'self'): Readonly<Record<stri
 export interface HeldBpf {
   readonly programs: readonly number[];
   readonly maps: readonly number[];
-  readonly links: readonly { readonly id: number; readonly type: string; readonly ifindex: number | undefined }[];
+  readonly links: readonly {
+    readonly id: number;
+    readonly type: string;
+    /** Kernel id of its program. */
+    readonly program: number;
+    readonly ifindex: number | undefined;
+  }[];
   /** What the kernel charges for the maps. */
   readonly mapBytes: number;
 }
@@ -77,6 +83,7 @@ export function heldBpf(pid: number | 'self' = 'self'): HeldBpf {
       links.set(Number(link), {
         id: Number(link),
         type: field('link_type') ?? '',
+        program: Number(program ?? 0),
         ifindex: ifindex ? Number(ifindex) : undefined,
       });
     }

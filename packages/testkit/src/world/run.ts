@@ -9,18 +9,24 @@ export interface RunResult {
 export interface RunOptions {
   /** Text for its standard input. */
   readonly input?: string;
-  /** Milliseconds until it is killed. Default 60 000. */
+  /** Milliseconds until it is killed, times {@link patience}. Default 60 000. */
   readonly timeoutMs?: number;
+  /** Folder it runs in. Default this process's. */
+  readonly cwd?: string;
   /** Return instead of throwing when it fails. Default false. */
   readonly mayFail?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** What time-outs are multiplied by: `RETINA_PATIENCE`, set where the machine is emulated and many times slower. */
+export const patience = Math.max(1, Number(process.env['RETINA_PATIENCE']) || 1);
+
 /** Runs a program to its end. Throws with its standard error when it fails, unless it may. No shell is involved. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { promise, resolve, reject } = Promise.withResolvers<RunResult>();
   const settings = {
-    timeout: options.timeoutMs ?? 60_000,
+    timeout: (options.timeoutMs ?? 60_000) * patience,
+    cwd: options.cwd,
     maxBuffer: 256 * 1024 * 1024,
     env: { ...process.env, ...options.env },
   };
@@ -35,7 +41,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   return promise;
 }
 
-/** A program that goes on running. Disposing of it ends it: SIGTERM, then SIGKILL after a second. */
+/** A program that goes on running. Disposing of it ends it: SIGTERM, then SIGKILL after a second, times {@link patience}. */
 export class Running implements AsyncDisposable {
   readonly process: ChildProcess;
   /** What it has written so far. */
@@ -71,15 +77,15 @@ export class Running implements AsyncDisposable {
     this.process.kill(signal);
   }
 
-  /** Waits until its standard output matches. Throws with both outputs when it ends first or takes longer than `timeoutMs`. */
+  /** Waits until its standard output matches. Throws with both outputs when it ends first or takes longer than `timeoutMs`, times {@link patience}. */
   async output(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpMatchArray> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = Date.now() + timeoutMs * patience;
     for (;;) {
       const match = pattern.exec(this.stdout);
       if (match) return match;
       const left = deadline - Date.now();
       if (left <= 0 || !this.running) {
-        const why = this.running ? `not within ${timeoutMs} ms` : 'ended first';
+        const why = this.running ? `not within ${timeoutMs * patience} ms` : 'ended first';
         throw new Error(
           `Expected output ${String(pattern)}: ${why}\n${this.stdout.slice(-4000)}\n${this.stderr.slice(-4000)}`,
         );
@@ -96,7 +102,7 @@ export class Running implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.running) this.kill();
-    const timer = setTimeout(() => this.kill('SIGKILL'), 1000);
+    const timer = setTimeout(() => this.kill('SIGKILL'), 1000 * patience);
     await this.ended;
     clearTimeout(timer);
   }

@@ -1,0 +1,62 @@
+import { type KernelFeatures, RetinaError } from '@retina/sdk';
+import { type KernelChecks, KernelRun, NodeWorld, PluginHost, World } from '@retina/testkit/kernels';
+import type { PluginResult, PluginTask, ProgramResult } from '../results.ts';
+import { linkedPrograms } from './bpftool.ts';
+import { loadEach } from './programs.ts';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Everything that is asked of one plugin on this kernel. Never throws: what goes wrong is its result. */
+export async function testPlugin(task: PluginTask, kernel: KernelFeatures): Promise<PluginResult> {
+  const begun = Date.now();
+  const result: Writable<PluginResult> = { name: task.name, programs: [], state: 'failed', causes: [], hooks: {}, findings: [], seconds: 0 }; // prettier-ignore
+  try {
+    result.programs = (await Promise.all(task.objects.map(loadEach))).flat();
+    await runChecks(task, kernel, result);
+  } catch (error) {
+    result.error = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  result.seconds = Math.round((Date.now() - begun) / 100) / 10;
+  return result;
+}
+
+async function runChecks(task: PluginTask, kernel: KernelFeatures, result: Writable<PluginResult>): Promise<void> {
+  const checks = task.checks ? ((await import(task.checks)) as { default: KernelChecks }).default : undefined;
+  await using world = await World.create('kernels');
+  const net = await NodeWorld.create(world, checks?.pods ?? ['a', 'b']);
+  await checks?.prepare?.(net);
+  await using host = await PluginHost.start({
+    in: net.node,
+    plugins: [[new URL(task.module), checks?.options ?? {}]],
+    config: checks?.config ?? {},
+    degraded: true,
+  });
+  const run = new KernelRun(net, host, kernel);
+  result.hooks = await hooks(host, result.programs);
+  try {
+    await checks?.check(run);
+  } finally {
+    result.findings = run.findings;
+    const own = (await host.health()).components.find(({ name }) => name === task.name);
+    result.state = own?.state ?? 'absent';
+    result.causes = (own?.causes ?? []).map((cause) => RetinaError.prototype.toString.call(cause));
+  }
+}
+
+/** How each hook of the plugin's programs is attached now: by the taps' own word, and by the links the process holds. */
+async function hooks(host: PluginHost, programs: readonly ProgramResult[]): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const linked = await linkedPrograms(host.running.pid);
+  for (const { name, section } of programs) {
+    const [kind = '', target] = section.split('/');
+    if (target === undefined) {
+      const modes = new Set((await host.taps()).map(({ mode }) => mode));
+      found['taps'] = [...modes].join(' and ') || 'none';
+      continue;
+    }
+    const short = name.split('/')[1]!;
+    if (linked.some((one) => one === short)) found[target] = kind;
+    else found[target] ??= 'none';
+  }
+  return found;
+}
