@@ -9,6 +9,7 @@
 #include "link.hpp"
 #include "loaded_object.hpp"
 #include "map.hpp"
+#include "netlink_exports.hpp"
 #include "network.hpp"
 #include "object_spec.hpp"
 #include "program.hpp"
@@ -34,8 +35,12 @@ static Napi::Value settled(const Napi::CallbackInfo& info) {
       deferred.Resolve(js.Undefined());
     });
   };
-  if (Reactor* reactor = environment.reactor_if_any()) reactor->when_idle(after_sources);
-  else after_sources(env);
+  const auto after_netlink = [&environment, after_sources](Napi::Env js) {
+    if (Reactor* reactor = environment.reactor_if_any()) reactor->when_idle(after_sources);
+    else after_sources(js);
+  };
+  if (Reactor* reactor = environment.netlink_reactor_if_any()) reactor->when_idle(after_netlink);
+  else after_netlink(env);
   return deferred.Promise();
 }
 
@@ -90,6 +95,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("flowLayout", flow_layout(env));
   define_features(env, exports);
   define_network(env, exports);
+  define_netlink(env, exports);
   return exports;
 }
 

@@ -17,10 +17,16 @@ struct Environment {
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
   /** The native thread's owner; made when the first source is opened. */
   Reactor& reactor(Napi::Env env) {
-    if (!reactor_) reactor_ = std::make_unique<Reactor>(env);
+    if (!reactor_) reactor_ = std::make_unique<Reactor>(env, "retina-loader");
     return *reactor_;
   }
   Reactor* reactor_if_any() { return reactor_.get(); }
+  /** A thread for what others ask of netlink: the kernel may take long over an answer, and no ring waits meanwhile. */
+  Reactor& netlink_reactor(Napi::Env env) {
+    if (!netlink_reactor_) netlink_reactor_ = std::make_unique<Reactor>(env, "retina-netlink");
+    return *netlink_reactor_;
+  }
+  Reactor* netlink_reactor_if_any() { return netlink_reactor_.get(); }
 
   Napi::FunctionReference retina_error;
   Napi::FunctionReference object_spec;
@@ -35,6 +41,7 @@ struct Environment {
 
  private:
   std::unique_ptr<Reactor> reactor_;
+  std::unique_ptr<Reactor> netlink_reactor_;
 };
 
 }  // namespace retina

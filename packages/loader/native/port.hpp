@@ -43,6 +43,8 @@ class Port : public SourceHost, public std::enable_shared_from_this<Port> {
   /** Source::stats; undefined when the native thread has let go of it. */
   Napi::Value stats(Napi::Env env);
 
+  Reactor& reactor() const { return reactor_; }
+
   // for Reactor
   const uint32_t id;
   std::atomic<bool> closed{false};

@@ -20,7 +20,7 @@ int64_t monotonic_ns() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-Reactor::Reactor(Napi::Env env) : env_(env) {
+Reactor::Reactor(Napi::Env env, const char* name) : env_(env) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   epoll_event event{};
@@ -43,7 +43,7 @@ Reactor::Reactor(Napi::Env env) : env_(env) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { run(); });
-  pthread_setname_np(thread_.native_handle(), "retina-loader");
+  pthread_setname_np(thread_.native_handle(), name);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 

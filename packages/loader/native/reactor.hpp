@@ -20,7 +20,8 @@ namespace retina {
 
 class Reactor {
  public:
-  explicit Reactor(Napi::Env env);
+  /** `name`: of its thread, at most 15 characters. */
+  Reactor(Napi::Env env, const char* name);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;

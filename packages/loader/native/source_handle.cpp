@@ -48,7 +48,7 @@ Napi::Value SourceHandle::send(const Napi::CallbackInfo& info) {
 Napi::Value SourceHandle::close(const Napi::CallbackInfo& info) {
   if (!state_.port) return info.Env().Undefined();
   if (const auto owner = state_.owner.lock()) owner->ports.erase(state_.port);
-  Environment::of(info.Env()).reactor(info.Env()).close(state_.port);
+  state_.port->reactor().close(state_.port);
   state_.port.reset();
   return info.Env().Undefined();
 }
@@ -59,6 +59,11 @@ Napi::Object open_source(Napi::Env env, const std::shared_ptr<ObjectState>& owne
   const auto port = environment.reactor(env).open(std::move(source), plan, on_batch);
   if (owner) owner->ports.insert(port);
   return wrap(env, environment.source, SourceState{port, owner});
+}
+
+Napi::Object open_source_on(Napi::Env env, Reactor& reactor, std::unique_ptr<Source> source, const SlabPlan& plan,
+                            Napi::Function on_batch) {
+  return wrap(env, Environment::of(env).source, SourceState{reactor.open(std::move(source), plan, on_batch), {}});
 }
 
 }  // namespace retina

@@ -33,5 +33,8 @@ class SourceHandle : public Napi::ObjectWrap<SourceHandle> {
 /** Starts a source and wraps it. `owner`, if any, closes it when it is closed. */
 Napi::Object open_source(Napi::Env env, const std::shared_ptr<ObjectState>& owner, std::unique_ptr<Source> source,
                          const SlabPlan& plan, Napi::Function on_batch);
+/** The same for a source of no object, served by another thread than the environment's first. */
+Napi::Object open_source_on(Napi::Env env, Reactor& reactor, std::unique_ptr<Source> source, const SlabPlan& plan,
+                            Napi::Function on_batch);
 
 }  // namespace retina

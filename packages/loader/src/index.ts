@@ -3,6 +3,7 @@ import type { BpfMap, LoaderApi } from './types.ts';
 
 export type * from './types.ts';
 export { kernelFeatures, kernelSymbol, readKernelSymbols } from './kernel.ts';
+export { deviceStatistics, netlinkRequest, netlinkSubscribe } from './netlink.ts';
 export { openObject } from './object.ts';
 export {
   addresses,

@@ -63,6 +63,11 @@ export interface Native {
   defaultRouteInterfaces(): Promise<number[]>;
   namedNamespaces(): Promise<NamedNamespace[]>;
   watchNetwork(onBatch: OnBatch): NativeSource;
+  netlinkRequest(family: number, type: number, flags: number, payload: Uint8Array, onBatch: OnBatch): NativeSource;
+  /** `filter`: header, attribute, mask; or empty. */
+  netlinkSubscribe(family: number, groups: Uint32Array, filter: Uint32Array, onBatch: OnBatch): NativeSource;
+  /** name, value, name, value, … */
+  deviceStatistics(interfaceName: string): Promise<(string | number)[] | undefined>;
   ownNetns(): number;
   /** SO_NETNS_COOKIE of this process's network namespace; undefined before Linux 5.14. */
   netnsCookie(): bigint | undefined;

@@ -1,5 +1,13 @@
 import { FLOW_STRIDE, FlowBatch, recordBatch } from '@retina/sdk';
-import type { FlowAnnotation, FlowSourceOptions, FlowSourceStats, Layout, RecordBatch, RetinaError, StreamOptions } from '@retina/sdk';
+import type {
+  FlowAnnotation,
+  FlowSourceOptions,
+  FlowSourceStats,
+  Layout,
+  RecordBatch,
+  RetinaError,
+  StreamOptions,
+} from '@retina/sdk';
 import type { NativeObject, NativeSource, OnBatch } from './native.ts';
 import type { LoadedFlowSource, RecordSource, TableSource } from './types.ts';
 

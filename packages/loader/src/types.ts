@@ -5,6 +5,7 @@ import type {
   FlowSource,
   FlowSourceOptions,
   Layout,
+  NetlinkFilter,
   NetlinkMessage,
   NetlinkRequest,
   RecordBatch,
@@ -234,6 +235,7 @@ export interface LoaderApi {
     family: number,
     groups: readonly number[],
     handle: (messages: readonly NetlinkMessage[], lost: number) => void,
+    filter?: NetlinkFilter,
   ): Disposable;
   /** The SDK's `Devices.statistics`. */
   deviceStatistics(interfaceName: string): Promise<ReadonlyMap<string, number> | undefined>;

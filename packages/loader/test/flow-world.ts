@@ -141,8 +141,8 @@ export class Observer implements AsyncDisposable {
     const object = await spec.load({
       constants: { rt_ring_units: units, rt_ring_cpus: regions, rt_hash_seed: 0x1234567n },
       maxEntries: {
-        rt_ring: Math.max(1, units * regions),
-        rt_ring_head: Math.max(1, regions),
+        rt_ring: Math.max(1, (units / 2) * regions),
+        rt_ring_cpu: Math.max(1, regions),
         rt_spill_0: spill,
         rt_spill_1: spill,
         rt_overflow: overflow,

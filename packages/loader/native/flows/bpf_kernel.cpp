@@ -39,18 +39,18 @@ BpfKernel::BpfKernel(std::shared_ptr<const BpfObject> object) : object_(std::mov
   want_sizes(object_->map("rt_overflow"), sizeof(rt_overflow_key), sizeof(rt_overflow_value));
   want_sizes(object_->map("rt_flow_totals"), 4, sizeof(rt_flow_total));
   try {
-    uint32_t ring_units = 0, controls = 0;
-    ring = static_cast<const rt_u8*>(map_array("rt_ring", RT_UNIT_BYTES, false, ring_units));
-    heads = static_cast<rt_ring_head*>(map_array("rt_ring_head", sizeof(rt_ring_head), true, lines));
+    uint32_t ring_pairs = 0, controls = 0;
+    ring = static_cast<const rt_u8*>(map_array("rt_ring", 2 * RT_UNIT_BYTES, false, ring_pairs));
+    cpus = static_cast<rt_ring_cpu*>(map_array("rt_ring_cpu", sizeof(rt_ring_cpu), true, lines));
     control = static_cast<rt_flow_control*>(map_array("rt_control", sizeof(rt_flow_control), true, controls));
     units = static_cast<uint32_t>(object_->constant("rt_ring_units", 0));
     regions = static_cast<uint32_t>(object_->constant("rt_ring_cpus", 0));
     const bool power_of_two = units != 0 && (units & (units - 1)) == 0;
-    if (!power_of_two || uint64_t{units} * regions > ring_units || regions > lines) {
+    if (!power_of_two || uint64_t{units} * regions > 2 * uint64_t{ring_pairs} || regions > lines) {
       throw Failure(
           "RETINA_OBJECT_INVALID", "the flow ring's sizes do not fit together",
           {.found = std::to_string(regions) + " regions of " + std::to_string(units) + " units in a ring of " +
-                    std::to_string(ring_units) + ", " + std::to_string(lines) + " heads",
+                    std::to_string(2 * uint64_t{ring_pairs}) + ", " + std::to_string(lines) + " heads",
            .needed = "rt_ring_units a power of two, rt_ring at least rt_ring_cpus times as large"});
     }
     clock_fd_ = object_->program_fd("rt_clock");

@@ -16,12 +16,12 @@ void store(uint32_t& word, uint32_t value) { std::atomic_ref<uint32_t>(word).sto
 Drain::Drain(Kernel& kernel) : kernel_(kernel), seals_(kernel.regions), tails_(kernel.regions) {
   generation_ = load(kernel.control->spill_generation) & 1;
   // What is there already, of an earlier reader of the same maps, is read by the first drain.
-  for (uint32_t cpu = 0; cpu < kernel.regions; cpu++) seals_[cpu] = tails_[cpu] = load(kernel.heads[cpu].tail);
+  for (uint32_t cpu = 0; cpu < kernel.regions; cpu++) seals_[cpu] = tails_[cpu] = load(kernel.cpus[cpu].head.tail);
 }
 
 uint64_t Drain::spilled() const {
   uint64_t sum = 0;
-  for (uint32_t cpu = 0; cpu < kernel_.lines; cpu++) sum += load(kernel_.heads[cpu].spilled);
+  for (uint32_t cpu = 0; cpu < kernel_.lines; cpu++) sum += load(kernel_.cpus[cpu].head.spilled);
   return sum;
 }
 
@@ -29,11 +29,11 @@ bool Drain::seal(bool force) {
   if (sealed_) return true;
   const uint64_t spilled_now = spilled();
   bool news = force || spilled_now != spilled_before_[generation_];
-  for (uint32_t cpu = 0; cpu < kernel_.regions && !news; cpu++) news = load(kernel_.heads[cpu].head) != seals_[cpu];
+  for (uint32_t cpu = 0; cpu < kernel_.regions && !news; cpu++) news = load(kernel_.cpus[cpu].head.head) != seals_[cpu];
   if (!news) return false;
   for (uint32_t cpu = 0; cpu < kernel_.regions; cpu++) {
-    seals_[cpu] = load(kernel_.heads[cpu].head);
-    store(kernel_.heads[cpu].seal, seals_[cpu]);
+    seals_[cpu] = load(kernel_.cpus[cpu].head.head);
+    store(kernel_.cpus[cpu].head.seal, seals_[cpu]);
   }
   generation_ ^= 1;
   spilled_before_[generation_] = spilled_now;
@@ -62,7 +62,7 @@ void Drain::collect(const Reader& read) {
 }
 
 void Drain::collect_region(uint32_t cpu, const Reader& read) {
-  rt_ring_head& head = kernel_.heads[cpu];
+  rt_ring_head& head = kernel_.cpus[cpu].head;
   const uint32_t tail = tails_[cpu], seal = seals_[cpu];
   if (seal - tail > kernel_.units) {
     // More than there is room for: the counters lie. Nothing in the region can be believed.

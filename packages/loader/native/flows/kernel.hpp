@@ -19,7 +19,7 @@ class Kernel {
   uint32_t regions = 0;
   const rt_u8* ring = nullptr;
   /** At least as many lines as regions: a CPU without a region still counts what it spills. */
-  rt_ring_head* heads = nullptr;
+  rt_ring_cpu* cpus = nullptr;
   uint32_t lines = 0;
   rt_flow_control* control = nullptr;
 

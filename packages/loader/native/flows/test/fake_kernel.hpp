@@ -72,9 +72,9 @@ class FakeKernel : public Kernel {
     units = ring_units;
     regions = lines = cpus;
     memory = std::vector<rt_u8>(size_t{cpus} * ring_units * RT_UNIT_BYTES);
-    lines_memory = std::vector<rt_ring_head>(cpus);
+    lines_memory = std::vector<rt_ring_cpu>(cpus);
     ring = memory.data();
-    heads = lines_memory.data();
+    this->cpus = lines_memory.data();
     control = &control_memory;
   }
 
@@ -83,7 +83,7 @@ class FakeKernel : public Kernel {
     sent.add(packet.packets, packet.bytes);
     const rt_spill_key key = spill_key_of(packet);
     const auto stamp = static_cast<rt_u16>(jiffies());
-    rt_ring_head& line = heads[cpu];
+    rt_ring_head& line = cpus[cpu].head;
     const auto remembered = merge ? index_.find({cpu, bytes_of(key)}) : index_.end();
     if (remembered != index_.end() && line.head - remembered->second - 1 < line.head - line.seal) {
       rt_counts& counts = *counts_at(cpu, remembered->second);
@@ -121,7 +121,7 @@ class FakeKernel : public Kernel {
   uint64_t jiffies() const { return 4294892296ull + nanos / (1'000'000'000 / hz); }
 
   std::vector<rt_u8> memory;
-  std::vector<rt_ring_head> lines_memory;
+  std::vector<rt_ring_cpu> lines_memory;
   rt_flow_control control_memory{};
   rt_overflow_value overflowed{};
   rt_flow_total totals_memory[RT_TOTAL_COUNT]{};
@@ -145,7 +145,7 @@ class FakeKernel : public Kernel {
   }
 
   bool append(uint32_t cpu, const Packet& packet, const rt_spill_key& key, rt_u16 stamp, bool wide) {
-    rt_ring_head& line = heads[cpu];
+    rt_ring_head& line = cpus[cpu].head;
     const uint32_t used = line.head - line.tail;
     if (wide ? used + 2 >= units : used >= units) return false;
     uint32_t head = line.head;
@@ -194,7 +194,7 @@ class FakeKernel : public Kernel {
     entry->second.last = stamp;
     entry->second.packets += packet.packets;
     entry->second.bytes += packet.bytes;
-    heads[cpu].spilled += packet.packets;
+    cpus[cpu].head.spilled += packet.packets;
   }
 
   size_t spill_entries_;

@@ -23,7 +23,7 @@ class Script {
 
 void lie(FakeKernel& kernel, Script& script) {
   const uint32_t cpu = script.byte() % kernel.regions;
-  rt_ring_head& line = kernel.heads[cpu];
+  rt_ring_head& line = kernel.cpus[cpu].head;
   switch (script.byte() % 8) {
     case 0: line.head = script.word(); break;
     case 1: line.head += script.byte(); break;
@@ -112,16 +112,16 @@ TEST(random_ring_contents_are_read_to_the_end) {
   for (int round = 0; round < 200; round++) {
     World world({.max_flows = 1000}, 2, 256);
     for (auto& byte : world.kernel.memory) byte = static_cast<rt_u8>(random());
-    world.kernel.heads[1].head = 100;
+    world.kernel.cpus[1].head.head = 100;
     world.all();
-    world.kernel.heads[1].head = 356;                                  // full of nonsense, across the end of the memory
-    world.kernel.heads[0].head = static_cast<rt_u32>(random()) | 512;  // and far away
+    world.kernel.cpus[1].head.head = 356;                                  // full of nonsense, across the end of the memory
+    world.kernel.cpus[0].head.head = static_cast<rt_u32>(random()) | 512;  // and far away
     world.all();
     const Stats& stats = world.engine.stats();
     CHECK(stats.drain.records + stats.drain.senseless > 100);
     CHECK(stats.drain.senseless >= 1);
     // The reader has caught up, and an honest packet is counted again.
-    CHECK_EQ(world.kernel.heads[0].tail, world.kernel.heads[0].head);
+    CHECK_EQ(world.kernel.cpus[0].head.tail, world.kernel.cpus[0].head.head);
     const uint64_t before = stats.table.attributed.packets + stats.table.full.packets;
     world.kernel.send(0, Packet{.protocol = kUdp}, false);
     world.all();
