@@ -31,6 +31,7 @@ export class FlowLines implements Disposable {
       label: (id) => host.labelText(id),
       interfaceName: (ifindex) => this.interfaces.get(ifindex),
       nodeName: host.config.nodeName,
+      addressNames: (address) => host.names.of(address),
       translations: {
         of: (batch, row) => host.flows.translations.of(batch, row),
         endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),

@@ -48,8 +48,10 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
     .option('--pod <[namespace/]name>', 'either end is this pod (repeatable)', gather)
     .option('--ip <address or CIDR>', 'either address (repeatable)', gather)
     .option('--port <port>', 'either port (repeatable)', gather)
-    .option('--protocol <name>', 'tcp, udp, sctp, icmp, icmpv6 or a number (repeatable)', gather)
+    .option('--protocol <name>', 'tcp, udp, sctp, icmp, icmpv6, dns or a number (repeatable)', gather)
     .addOption(verdictOption())
+    .addOption(typeOption())
+    .option('--fqdn <pattern>', 'either end or a DNS query has such a name; * for any text (repeatable)', gather)
     .option('--drop-reason <reason>', 'dropped for this reason (repeatable)', gather)
     .action(async (options: AgentOptions & Record<string, unknown>) => {
       await (await import('./commands/flows.ts')).flows(options);
@@ -103,6 +105,17 @@ function verdictOption(): Option {
       const verdict = value.toLowerCase();
       if (verdicts.includes(verdict)) return [...before, verdict];
       throw new InvalidArgumentError(`Allowed choices are ${verdicts.join(', ')}.`);
+    });
+}
+
+/** As `hubble observe` has them. */
+function typeOption(): Option {
+  const types = ['l7', 'drop', 'policy-verdict', 'trace'];
+  return new Option('--type <type>', 'kind of record: l7 (DNS), drop, policy-verdict, trace (repeatable)')
+    .choices(types)
+    .argParser<string[]>((value, before = []) => {
+      if (types.includes(value.toLowerCase())) return [...before, value.toLowerCase()];
+      throw new InvalidArgumentError(`Allowed choices are ${types.join(', ')}.`);
     });
 }
 

@@ -1,4 +1,12 @@
-import { Direction, type FlowBatch, type FlowValues, FlowWriter, Observation, Verdict } from '@retina/sdk';
+import {
+  Direction,
+  type FlowBatch,
+  type FlowDetails,
+  type FlowValues,
+  FlowWriter,
+  Observation,
+  Verdict,
+} from '@retina/sdk';
 import type { FlowNames } from '../src/flows/json.ts';
 import { parseAddress } from '../src/identity/address.ts';
 import { EndpointTable } from '../src/identity/table.ts';
@@ -52,5 +60,12 @@ const BASE: FlowValues = {
 export function batchOf(...records: Partial<FlowValues>[]): FlowBatch {
   const writer = new FlowWriter(Math.max(1, records.length));
   for (const record of records) writer.add({ ...BASE, ...record });
+  return writer.batch();
+}
+
+/** A batch of such records without packets, with what hangs off each. */
+export function detailedBatchOf(...details: (FlowDetails | undefined)[]): FlowBatch {
+  const writer = new FlowWriter(Math.max(1, details.length));
+  for (const one of details) writer.add({ ...BASE, packets: 0, bytes: 0 }, one);
   return writer.batch();
 }

@@ -61,4 +61,22 @@ describe('retina flows', () => {
     expect(stream.lines(records[1]!)[0]).toContain('IPTABLE_RULE_DROP');
     expect(stream.lines(records[2]!)[0]).toContain('type 128 code 0');
   });
+
+  it('says in few words what hangs off a record, and names an end by what DNS called it', () => {
+    const answer = { id: 1, response: true, query: 'a.test', queryType: 'A', responseCode: 'NOERROR', addresses: ['192.0.2.1'], latencyMs: 1.25 }; // prettier-ignore
+    const refused = { id: 2, response: true, query: 'b.test', queryType: 'AAAA', responseCode: 'NXDOMAIN' };
+    const details = new FlowWriter();
+    const ports = { protocol: 17, sourcePort: 40000, destinationPort: 53 };
+    details.add({ ...ends, ...ports }, { dns: { id: 1, response: false, query: 'a.test\u001b[2J', queryType: 'A' } });
+    details.add({ ...ends, ...ports }, { dns: answer });
+    details.add({ ...ends, ...ports }, { dns: refused });
+    details.add({ ...ends, ...ports, verdict: Verdict.DROPPED }, { policies: [{ kind: 'nftables', name: 'chain x' }] });
+    const hints = { ...names, addressNames: () => ['peer.test'] };
+    const stream = new StreamTable(columnsFor(FLOW_COLUMNS, 'wide'), 0);
+    const lines = [0, 1, 2, 3].flatMap((row) => stream.lines(flowJson(details.batch(), row, hints)));
+    expect(lines[1]).toMatch(/peer\.test:53 .* A\? a\.test[^\u001b]*$/);
+    expect(lines[2]).toMatch(/ {2}A a\.test 192\.0\.2\.1 1\.3 ms$/);
+    expect(lines[3]).toMatch(/AAAA b\.test NXDOMAIN$/);
+    expect(lines[4]).toMatch(/DROPPED IPTABLE_RULE_DROP chain x$/);
+  });
 });

@@ -13,14 +13,16 @@ export interface FlowsOptions extends AgentOptions {
   readonly port?: readonly string[];
   readonly protocol?: readonly string[];
   readonly verdict?: readonly string[];
+  readonly type?: readonly string[];
+  readonly fqdn?: readonly string[];
   readonly dropReason?: readonly string[];
 }
 
 /** `retina flows`: a table on a terminal, JSON lines in a pipe. */
 export async function flows(options: FlowsOptions): Promise<void> {
-  const { socket, output, follow, since, last, pod, ip, port, protocol, verdict, dropReason } = options;
+  const { socket, output, follow, since, last, pod, ip, port, protocol, verdict, type, fqdn, dropReason } = options;
   const format: Format = output ?? (process.stdout.isTTY ? 'table' : 'json');
-  const query = { follow, since, last, pod, ip, port, protocol, verdict, 'drop-reason': dropReason };
+  const query = { follow, since, last, pod, ip, port, protocol, verdict, type, fqdn, 'drop-reason': dropReason };
   const stop = new AbortController();
   if (follow) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const print = await printer(format);
@@ -50,13 +52,16 @@ export function endText(flow: FlowJson, side: 'source' | 'destination'): string 
   const { namespace, pod_name: name } = flow[side];
   const port = transport(flow)[1][`${side}_port`] as number | undefined;
   const address = flow.IP[side];
+  const [hint] = flow[`${side}_names`] ?? [];
   const who = name
     ? namespace
       ? `${namespace}/${name}`
       : name
-    : port && address.includes(':')
-      ? `[${address}]`
-      : address;
+    : hint !== undefined
+      ? hint
+      : port && address.includes(':')
+        ? `[${address}]`
+        : address;
   return port ? `${who}:${port}` : who;
 }
 
@@ -70,6 +75,24 @@ function info(flow: FlowJson): string {
   return type === undefined ? '' : `type ${type as number} code ${code as number}`;
 }
 
+/** What became of it, and what hangs off it in few words. */
+function outcome(flow: FlowJson): string {
+  const more = [dns(flow), flow.policies?.map(({ name }) => name).join(','), flow.reason].filter(Boolean);
+  // A record that is not about packets has no verdict.
+  const verdict = flow.verdict === 'VERDICT_UNKNOWN' && more.length > 0 ? undefined : flow.verdict;
+  return [verdict, flow.drop_reason_desc, ...more].filter(Boolean).join(' ');
+}
+
+/** `A? example.com`, `A example.com 192.0.2.1 12 ms`, `A example.com NXDOMAIN`. */
+function dns({ dns: message }: FlowJson): string | undefined {
+  if (!message) return undefined;
+  const { query, query_type, response, response_code, addresses, latency_ms } = message;
+  if (!response) return `${query_type}? ${query}`;
+  const answer = response_code === 'NOERROR' ? addresses?.join(',') : response_code;
+  const time = latency_ms === undefined ? undefined : `${latency_ms.toFixed(latency_ms < 10 ? 1 : 0)} ms`;
+  return [query_type, query, answer, time].filter(Boolean).join(' ');
+}
+
 export const FLOW_COLUMNS: readonly OutputColumn<FlowJson>[] = [
   { title: 'TIME', value: (f) => f.time.slice(11, 23) },
   { title: 'SOURCE', value: (f) => endText(f, 'source'), shrinkTo: 14 },
@@ -81,5 +104,5 @@ export const FLOW_COLUMNS: readonly OutputColumn<FlowJson>[] = [
   { title: 'SEEN', value: (f) => `${f.trace_observation_point} ${f.interface?.name ?? ''}`, wide: true },
   { title: 'PACKETS', value: (f) => f.packets, align: 'right', wide: true },
   { title: 'BYTES', value: (f) => bytes(f.bytes), align: 'right' },
-  { title: 'VERDICT', value: (f) => [f.verdict, f.drop_reason_desc].filter(Boolean).join(' '), shrinkTo: 9 },
+  { title: 'VERDICT', value: outcome, shrinkTo: 9 },
 ];

@@ -1,6 +1,6 @@
 import { Direction, Observation, Verdict } from '@retina/sdk';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, names, OUTSIDE, T, pods } from '../../test/flows.ts';
+import { batchOf, detailedBatchOf, names, OUTSIDE, T, pods } from '../../test/flows.ts';
 import type { EndpointTable } from '../identity/table.ts';
 import { flowFilter } from './filter.ts';
 import { FlowPipeline } from './pipeline.ts';
@@ -75,12 +75,39 @@ describe('flowFilter', () => {
     expect([0, 1, 2].filter((row) => filter(batch, row)).join()).toBe(rows);
   });
 
-  it.each(['port=x', 'port=70000', 'ip=10.0.0.0/33', 'protocol=foo', 'verdict=maybe', 'since=yesterday', 'pod='])(
-    'refuses %s',
-    (query) => {
-      expect(() => flowFilter(new URLSearchParams(query), names(table))).toThrow(
-        expect.objectContaining({ code: 'RETINA_REQUEST_INVALID' }),
-      );
-    },
-  );
+  it.each([
+    ['type=l7', '0'],
+    ['type=policy-verdict,l7', '0,1'],
+    ['type=trace', '1,2'],
+    ['protocol=dns', '0'],
+    ['protocol=dns,udp', '0,1,2'],
+    ['protocol=tcp', ''],
+    ['fqdn=www.*.test', '0'],
+    ['fqdn=*.TEST.', '0'],
+    ['fqdn=www.test', ''],
+    ['fqdn=w*w*.test', '0'],
+    ['fqdn=peer*', '0,1,2'],
+  ])('by what hangs off a record: %s passes rows %s', (query, rows) => {
+    const dns = { id: 1, response: false, query: 'www.Example.test', queryType: 'A' };
+    const batch = detailedBatchOf({ dns }, { policies: [{ kind: 'nftables', name: 'x' }] }, undefined);
+    const known = { ...names(table), addressNames: () => ['peer.local'] };
+    const filter = flowFilter(new URLSearchParams(query), known, T);
+    expect([0, 1, 2].filter((row) => filter(batch, row)).join()).toBe(rows);
+  });
+
+  it.each([
+    'type=x',
+    'fqdn=',
+    'port=x',
+    'port=70000',
+    'ip=10.0.0.0/33',
+    'protocol=foo',
+    'verdict=maybe',
+    'since=yesterday',
+    'pod=',
+  ])('refuses %s', (query) => {
+    expect(() => flowFilter(new URLSearchParams(query), names(table))).toThrow(
+      expect.objectContaining({ code: 'RETINA_REQUEST_INVALID' }),
+    );
+  });
 });

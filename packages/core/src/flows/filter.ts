@@ -1,6 +1,7 @@
 import { type Endpoint, Observation, RetinaError, type FlowBatch } from '@retina/sdk';
 import { parseDuration } from '../config/duration.ts';
 import { contains, parsePrefix, type Prefix } from '../identity/address.ts';
+import { byName, FLOW_TYPES, isDns } from './detail-filters.ts';
 import { type FlowNames, PROTOCOLS } from './json.ts';
 
 export type FlowPredicate = (batch: FlowBatch, row: number) => boolean;
@@ -8,7 +9,7 @@ export type FlowPredicate = (batch: FlowBatch, row: number) => boolean;
 /** Query parameters of a flow filter. Values of one key are alternatives, different keys must all hold. */
 export const FLOW_FILTER_KEYS = [
   'pod', 'source-pod', 'destination-pod', 'namespace', 'ip', 'source-ip', 'destination-ip', 'port', 'source-port',
-  'destination-port', 'protocol', 'verdict', 'direction', 'drop-reason', 'interface', 'since', 'until',
+  'destination-port', 'protocol', 'verdict', 'direction', 'drop-reason', 'interface', 'type', 'fqdn', 'since', 'until',
 ] as const; // prettier-ignore
 export type FlowFilterKey = (typeof FLOW_FILTER_KEYS)[number];
 
@@ -58,8 +59,10 @@ const BUILD: Readonly<Record<FlowFilterKey, Build>> = {
     return (batch, row) => ports.has(batch.destinationPort(row));
   },
   protocol: (values) => {
-    const wanted = new Set(values.flatMap((value) => protocol(value)));
-    return (batch, row) => wanted.has(batch.protocol(row));
+    const transports = values.filter((value) => value.toLowerCase() !== 'dns');
+    const wanted = new Set(transports.flatMap((value) => protocol(value)));
+    if (transports.length === values.length) return (batch, row) => wanted.has(batch.protocol(row));
+    return (batch, row) => isDns(batch, row) || wanted.has(batch.protocol(row));
   },
   verdict: (values) => {
     const wanted = new Set(values.map((value) => oneOf('verdict', value, ['unknown', 'forwarded', 'dropped'])));
@@ -84,6 +87,16 @@ const BUILD: Readonly<Record<FlowFilterKey, Build>> = {
     const index = batch.ifindex(row);
     return values.includes(String(index)) || values.includes(names.interfaceName?.(index) ?? '');
   },
+  type: (values) => {
+    const known = Object.keys(FLOW_TYPES);
+    const wanted = values.map((value) => FLOW_TYPES[known[oneOf('type', value, known)]!]!);
+    return (batch, row) => wanted.some((fits) => fits(batch, row));
+  },
+  fqdn: (values, names) =>
+    byName(
+      values.map((value) => value || refuse('fqdn', value, 'a name, in which * may stand')),
+      names,
+    ),
   since: (values, _, now) => {
     const from = Math.max(...values.map((value) => moment('since', value, now)));
     return (batch, row) => batch.end(row) >= from;

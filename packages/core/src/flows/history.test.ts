@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { batchOf } from '../../test/flows.ts';
+import { batchOf, detailedBatchOf } from '../../test/flows.ts';
 import { FlowHistory } from './history.ts';
 
 describe('FlowHistory', () => {
@@ -14,6 +14,22 @@ describe('FlowHistory', () => {
     expect([...history.rows(32)]).toHaveLength(2);
     const even = history.last(2, (b, r) => b.sourcePort(r) % 2 === 0, (b, r) => b.sourcePort(r)); // prettier-ignore
     expect(even).toEqual([30, 32]);
+  });
+
+  it('keeps what hangs off a record exactly as long as the record', () => {
+    const history = new FlowHistory(4);
+    const held = () => [...history.rows()].map(({ batch, row }) => batch.details(row)?.reason);
+    history.append(batchOf({}, {}));
+    history.append(detailedBatchOf(undefined, { reason: 'a' }, { reason: 'b' })); // wraps
+    expect(held()).toEqual([undefined, undefined, 'a', 'b']);
+    history.append(batchOf({}, {}));
+    expect(held()).toEqual(['a', 'b', undefined, undefined]);
+    history.append(detailedBatchOf({ reason: 'c' }));
+    expect(held()).toEqual(['b', undefined, undefined, 'c']);
+    history.append(batchOf({}, {}, {}, {}, {}));
+    expect(held()).toEqual([undefined, undefined, undefined, undefined]);
+    history.append(detailedBatchOf({ reason: 'd' }));
+    expect(held()).toEqual([undefined, undefined, undefined, 'd']);
   });
 
   it('keeps nothing when it has no room', () => {

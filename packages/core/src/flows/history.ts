@@ -1,4 +1,4 @@
-import { FLOW_STRIDE, FlowBatch } from '@retina/sdk';
+import { FLOW_STRIDE, FlowBatch, type FlowDetails } from '@retina/sdk';
 
 /** Where a record lies: valid until the next append. */
 export interface HistoryRow {
@@ -18,6 +18,10 @@ export class FlowHistory {
   appended = 0;
   private buffer: Uint8Array = new Uint8Array(0);
   private view = new FlowBatch(new Uint8Array(0), 0);
+  /** What hangs off the records, by place; only while some record here has any. */
+  private details: (FlowDetails | undefined)[] | undefined;
+  /** Sequence number after the last record with details. */
+  private detailedUntil = 0;
 
   /** `records` of 192 bytes each. */
   constructor(records: number) {
@@ -49,9 +53,29 @@ export class FlowHistory {
       const to = this.appended % this.capacity;
       const n = Math.min(batch.length - from, this.capacity - to);
       this.buffer.set(batch.buffer.subarray(from * FLOW_STRIDE, (from + n) * FLOW_STRIDE), to * FLOW_STRIDE);
+      if (this.details !== undefined || batch.detailed) this.keepDetails(batch, from, to, n);
       this.appended += n;
       from += n;
     }
+  }
+
+  /** Takes over the details of `n` records, and with them lets go of those of the records they replace. */
+  private keepDetails(batch: FlowBatch, from: number, to: number, n: number): void {
+    if (!this.details) this.setDetails(new Array<FlowDetails | undefined>(this.capacity).fill(undefined));
+    const details = this.details!;
+    if (!batch.detailed) details.fill(undefined, to, to + n);
+    else {
+      for (let i = 0; i < n; i++) {
+        details[to + i] = batch.details(from + i);
+        if (details[to + i] !== undefined) this.detailedUntil = this.appended + i + 1;
+      }
+    }
+    if (this.appended + n - this.capacity >= this.detailedUntil) this.setDetails(undefined);
+  }
+
+  private setDetails(details: (FlowDetails | undefined)[] | undefined): void {
+    this.details = details;
+    this.view = new FlowBatch(this.buffer, this.capacity, details);
   }
 
   /** Records from a sequence number on, oldest first. Read within one turn of the event loop. */

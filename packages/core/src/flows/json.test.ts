@@ -1,6 +1,6 @@
 import { FlowEvent, Observation, Reply, Verdict } from '@retina/sdk';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { batchOf, names, OUTSIDE, pods } from '../../test/flows.ts';
+import { batchOf, detailedBatchOf, names, OUTSIDE, pods } from '../../test/flows.ts';
 import type { EndpointTable } from '../identity/table.ts';
 import { flowJson } from './json.ts';
 import { FlowPipeline } from './pipeline.ts';
@@ -64,5 +64,39 @@ describe('flowJson', () => {
     expect(json).toMatchObject({ l4: { 'protocol-47': {} }, source: { kind: 'unknown' }, IP: { ipVersion: 'IPv6' } });
     for (const key of ['is_reply', 'interface', 'netns', 'drop_reason_desc', 'sampling'])
       expect(json).not.toHaveProperty(key);
+  });
+
+  it('renders what hangs off a record, and names that DNS gave the ends nobody knows', () => {
+    const dns = {
+      id: 7,
+      response: true,
+      query: 'a"\\.example',
+      queryType: 'A',
+      responseCode: 'NOERROR',
+      latencyMs: 1.5,
+    };
+    const batch = detailedBatchOf(
+      { dns },
+      { policies: [{ kind: 'nftables', name: 'filter/drop' }], reason: 'denied', packet: Uint8Array.of(0x45, 0, 255) },
+    );
+    const json = flowJson(batch, 0, { ...names(table), addressNames: () => ['a.example', 'b.example'] });
+    expect(json).toMatchObject({
+      Type: 'L7',
+      dns: { id: 7, response: true, query: 'a"\\.example', query_type: 'A', response_code: 'NOERROR', latency_ms: 1.5 },
+      source_names: ['a.example', 'b.example'],
+    });
+    new FlowPipeline({ endpoints: table }).source('p').resolve(batch);
+    expect(flowJson(batch, 1, { ...names(table), addressNames: () => ['x'] })).toMatchObject({
+      Type: 'L3_L4',
+      policies: [{ kind: 'nftables', name: 'filter/drop' }],
+      reason: 'denied',
+      packet: '4500ff',
+    });
+    expect(flowJson(batch, 1, { ...names(table), addressNames: () => ['x'] })).not.toHaveProperty('source_names');
+  });
+
+  it('has round-trip and set-up times in microseconds', () => {
+    const batch = batchOf({ rttMicros: 3, minRttMicros: 2, setupMicros: 5 });
+    expect(flowJson(batch, 0, names(table))).toMatchObject({ rtt_us: 3, min_rtt_us: 2, setup_us: 5 });
   });
 });

@@ -9,6 +9,7 @@ import {
   Verdict,
 } from '@retina/sdk';
 import { formatAddress, formatWords } from '../identity/address.ts';
+import { detailsJson, type FlowDetailsJson } from './details-json.ts';
 import type { NatEnd, NatEnds } from './nat.ts';
 
 /** One end of a flow in the shape of Hubble's JSON, `kind` and `zone` added. */
@@ -34,7 +35,7 @@ export interface TranslatedJson {
 }
 
 /** A flow record in the shape of Hubble's flow JSON, with the counters Hubble lacks. Counters are deltas. */
-export interface FlowJson {
+export interface FlowJson extends FlowDetailsJson {
   /** Last packet of the record; RFC 3339. */
   readonly time: string;
   readonly start_time: string;
@@ -46,11 +47,14 @@ export interface FlowJson {
   readonly l4: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly source: FlowEndpointJson;
   readonly destination: FlowEndpointJson;
+  /** Names that DNS answers gave an end nobody knows, newest first. Hostile, like all text from packets. */
+  readonly source_names?: readonly string[];
+  readonly destination_names?: readonly string[];
   /** How the packets go on: a service's backend, say. */
   readonly translated_to?: TranslatedJson;
   /** How they came, where the record shows them translated already. */
   readonly translated_from?: TranslatedJson;
-  readonly Type: 'L3_L4';
+  readonly Type: 'L3_L4' | 'L7';
   readonly node_name?: string;
   readonly traffic_direction: 'INGRESS' | 'EGRESS' | 'TRAFFIC_DIRECTION_UNKNOWN';
   readonly trace_observation_point: 'FROM_ENDPOINT' | 'TO_ENDPOINT' | 'FROM_NETWORK' | 'TO_NETWORK' | 'HOST';
@@ -63,7 +67,10 @@ export interface FlowJson {
   readonly packets: number;
   readonly bytes: number;
   readonly tcp_flag_counts?: Readonly<Record<string, number>>;
+  /** Smoothed and smallest round-trip time, and from SYN to established, in microseconds. */
   readonly rtt_us?: number;
+  readonly min_rtt_us?: number;
+  readonly setup_us?: number;
   readonly retransmits?: number;
   /** One of so many packets was looked at; counters are scaled. */
   readonly sampling?: number;
@@ -76,6 +83,8 @@ export interface FlowNames {
   label(id: number): string;
   interfaceName?(ifindex: number): string | undefined;
   readonly nodeName?: string;
+  /** What DNS answers called an address. */
+  addressNames?(address: Uint8Array): readonly string[];
   /** What the node is known to translate, and who is behind an address now. */
   readonly translations?: {
     of(batch: FlowBatch, row: number): NatEnds | undefined;
@@ -104,6 +113,9 @@ export function flowJson(batch: FlowBatch, row: number, names: FlowNames): FlowJ
   const dropped = batch.verdict(row) === Verdict.DROPPED;
   const ifindex = batch.ifindex(row);
   const reply = batch.isReply(row);
+  const details = batch.details(row);
+  const source = names.endpoint(batch.sourceEndpoint(row));
+  const destination = names.endpoint(batch.destinationEndpoint(row));
   const interfaceName =
     ifindex === 0 || batch.observation(row) === Observation.HOST ? undefined : names.interfaceName?.(ifindex);
   return {
@@ -119,10 +131,12 @@ export function flowJson(batch: FlowBatch, row: number, names: FlowNames): FlowJ
       ipVersion: batch.family(row) === 6 ? 'IPv6' : 'IPv4',
     },
     l4: transport(batch, row),
-    source: describe(names.endpoint(batch.sourceEndpoint(row))),
-    destination: describe(names.endpoint(batch.destinationEndpoint(row))),
+    source: describe(source),
+    destination: describe(destination),
+    ...named('source_names', source, batch.sourceAddress(row), names),
+    ...named('destination_names', destination, batch.destinationAddress(row), names),
     ...translated(batch, row, names),
-    Type: 'L3_L4',
+    Type: details?.dns ? 'L7' : 'L3_L4',
     ...(names.nodeName && { node_name: names.nodeName }),
     traffic_direction: DIRECTIONS[batch.direction(row)] ?? DIRECTIONS[Direction.UNKNOWN],
     trace_observation_point: OBSERVATIONS[batch.observation(row)] ?? 'HOST',
@@ -134,9 +148,24 @@ export function flowJson(batch: FlowBatch, row: number, names: FlowNames): FlowJ
     bytes: batch.bytes(row),
     ...(batch.tcpFlags(row) !== 0 && { tcp_flag_counts: flagCounts(batch, row) }),
     ...(batch.rttMicros(row) !== 0 && { rtt_us: batch.rttMicros(row) }),
+    ...(batch.minRttMicros(row) !== 0 && { min_rtt_us: batch.minRttMicros(row) }),
+    ...(batch.setupMicros(row) !== 0 && { setup_us: batch.setupMicros(row) }),
     ...(batch.retransmits(row) !== 0 && { retransmits: batch.retransmits(row) }),
     ...(batch.sampling(row) !== 1 && { sampling: batch.sampling(row) }),
+    ...(details && detailsJson(details)),
   };
+}
+
+/** Hints for an end that is none of the cluster's or the host's. */
+function named(
+  key: 'source_names' | 'destination_names',
+  { kind }: Endpoint,
+  address: Uint8Array,
+  names: FlowNames,
+): { readonly [K in typeof key]?: readonly string[] } {
+  if (kind !== 'unknown' && kind !== 'world') return {};
+  const known = names.addressNames?.(address) ?? [];
+  return known.length > 0 ? { [key]: known } : {};
 }
 
 function transport(batch: FlowBatch, row: number): FlowJson['l4'] {

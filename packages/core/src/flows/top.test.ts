@@ -60,6 +60,14 @@ describe('FlowTop', () => {
     expect([top.talkers(9), top.connections(9)]).toEqual([[], []]);
   });
 
+  it('leaves out records that only carry details, but not ends whose packets were told before', () => {
+    emit({ packets: 0, bytes: 0 });
+    expect([top.talkers(9), top.connections(9)]).toEqual([[], []]);
+    emit({}, { packets: 0, bytes: 0, event: FlowEvent.END });
+    now += 6_000;
+    expect(top.connections(9)).toEqual([]);
+  });
+
   it('remembers by flow id, and does not believe it when the place was freed', () => {
     emit({ flowId: 5, fresh: 1 });
     emit({ flowId: 5 });

@@ -1,4 +1,4 @@
-import { type FlowBatch, Observation, Verdict } from '@retina/sdk';
+import { type FlowBatch, FlowEvent, Observation, Verdict } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
 import { Connections, type TopConnection } from './connections.ts';
@@ -42,6 +42,8 @@ export class FlowTop {
     const { epoch } = this.endpoints;
     for (let row = 0; row < batch.length; row++) {
       if (batch.verdict(row) === Verdict.DROPPED || !this.counts(batch, row)) continue;
+      // A record that only carries details: its packets are counted elsewhere. (An end may have none left, but is one.)
+      if (batch.packets(row) === 0 && batch.event(row) === FlowEvent.UPDATE) continue;
       const reply = batch.isReply(row);
       const at = rememberedFlow(batch, row) * CELLS; // 0 is no id: its place is overwritten every time
       if (at >= cache.length) cache = resized(cache, Math.max(at + CELLS, cache.length * 2));

@@ -1,14 +1,20 @@
-import { FLOW_STRIDE, FlowBatch } from '@retina/sdk';
+import { FLOW_STRIDE, FlowBatch, type FlowDetails } from '@retina/sdk';
 
 /** Records per batch given to an exporter. */
 const BATCH = 1024;
+
+interface Open {
+  readonly slab: Uint8Array;
+  length: number;
+  details: (FlowDetails | undefined)[] | undefined;
+}
 
 /** Copies of flow records on their way to an exporter: bounded, in batches, oldest first. */
 export class FlowQueue {
   private readonly maxBatches: number;
   private readonly full: FlowBatch[] = [];
   private readonly spare: Uint8Array[] = [];
-  private open: { slab: Uint8Array; length: number } | undefined;
+  private open: Open | undefined;
 
   constructor(maxRecords: number) {
     this.maxBatches = Math.max(1, Math.ceil(maxRecords / BATCH));
@@ -27,6 +33,7 @@ export class FlowQueue {
       if (!open) return batch.length - row;
       const n = Math.min(batch.length - row, BATCH - open.length);
       open.slab.set(batch.buffer.subarray(row * FLOW_STRIDE, (row + n) * FLOW_STRIDE), open.length * FLOW_STRIDE);
+      if (batch.detailed) copyDetails(batch, row, n, open);
       open.length += n;
       row += n;
       if (open.length === BATCH) this.seal();
@@ -44,13 +51,20 @@ export class FlowQueue {
     if (this.spare.length < 2) this.spare.push(batch.buffer);
   }
 
-  private begin(): { slab: Uint8Array; length: number } | undefined {
+  private begin(): Open | undefined {
     if (this.full.length >= this.maxBatches) return undefined;
-    return { slab: this.spare.pop() ?? new Uint8Array(BATCH * FLOW_STRIDE), length: 0 };
+    return { slab: this.spare.pop() ?? new Uint8Array(BATCH * FLOW_STRIDE), length: 0, details: undefined };
   }
 
   private seal(): void {
-    if (this.open?.length) this.full.push(new FlowBatch(this.open.slab, this.open.length));
+    if (this.open?.length) this.full.push(new FlowBatch(this.open.slab, this.open.length, this.open.details));
     this.open = undefined;
+  }
+}
+
+function copyDetails(batch: FlowBatch, from: number, n: number, open: Open): void {
+  for (let i = 0; i < n; i++) {
+    const details = batch.details(from + i);
+    if (details) (open.details ??= [])[open.length + i] = details;
   }
 }

@@ -8,6 +8,7 @@ const flows: FlowJson[] = [];
 const names: FlowNames = {
   endpoint: (id) => host.endpoints.byId(id),
   label: (id) => host.labelText(id),
+  addressNames: (address) => host.names.of(address),
   translations: {
     of: (batch, row) => host.flows.translations.of(batch, row),
     endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),

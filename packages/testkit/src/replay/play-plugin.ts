@@ -23,6 +23,7 @@ export async function playPlugin(
   const names: FlowNames = {
     endpoint: (id) => host.endpoints.byId(id),
     label: (id) => host.labelText(id),
+    addressNames: (address) => host.names.of(address),
     translations: {
       of: (batch, row) => host.flows.translations.of(batch, row),
       endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),
