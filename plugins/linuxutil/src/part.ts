@@ -1,0 +1,11 @@
+import type { PluginContext } from '@retina/sdk';
+import type { Config, metrics } from './declarations.ts';
+import type { Problems } from './problems.ts';
+
+export type Context = PluginContext<Config, typeof metrics>;
+
+/** What the parts of this plugin have in common. */
+export interface Part {
+  readonly ctx: Context;
+  readonly problems: Problems;
+}

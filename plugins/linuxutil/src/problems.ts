@@ -1,0 +1,30 @@
+import type { Counter, Logger } from '@retina/sdk';
+import { ReadError } from './proc.ts';
+
+/** Counts what could not be read, and says each kind once: every interval would say it anew. */
+export class Problems {
+  private readonly told = new Set<string>();
+  private readonly counter: Counter<[number, number]>;
+  private readonly label: (text: string) => number;
+  private readonly log: Logger;
+
+  constructor(counter: Counter<[number, number]>, label: (text: string) => number, log: Logger) {
+    this.counter = counter;
+    this.label = label;
+    this.log = log;
+  }
+
+  add(source: string, cause: string, message: string, count = 1): void {
+    this.counter.add(count, this.label(source), this.label(cause));
+    const kind = `${source}/${cause}`;
+    if (this.told.has(kind)) return;
+    this.told.add(kind);
+    this.log.warn('a reading gave nothing, or not all', { source, cause, problem: message });
+  }
+
+  /** An error by its cause; what is no ReadError came from netlink. */
+  caught(source: string, error: unknown): void {
+    const cause = error instanceof ReadError ? error.failure : 'failed';
+    this.add(source, cause, error instanceof Error ? error.message : String(error));
+  }
+}
