@@ -32,6 +32,9 @@ const stages: Record<string, string> = {
     for (let i = 0; i < 5; i++) { o.program('run').testRun(new Uint8Array(64), { repeat: 100 }); await new Promise((r) => setTimeout(r, 2)); }
     t.flush().catch(() => {});`,
   watching: `globalThis.w = loader.watchNetwork(() => {}); loader.interfaces();`,
+  asking: `for (let i = 0; i < 8; i++) loader.netlinkRequest({ family: 0, type: 18, flags: 0x300, payload: new Uint8Array(16) }, () => {}).catch(() => {});
+    loader.deviceStatistics('lo');`,
+  subscribed: `globalThis.n = loader.netlinkSubscribe(0, [1], () => {});`,
   closing: `
     const o = await loader.openObject(${types}).load(); ids.push(o.program('on_free').id); o.attach('on_free');
     o[Symbol.dispose]();`,
@@ -40,7 +43,7 @@ const stages: Record<string, string> = {
     o.stream('events', ${layout}, () => {})[Symbol.dispose](); o.table('totals', ${layout}, 5, () => {});
     o[Symbol.dispose](); await loader.settled();`,
 };
-const holding = new Set(['streaming', 'draining', 'watching']);
+const holding = new Set(['streaming', 'draining', 'watching', 'subscribed']);
 
 /** A stage of its own network namespace, so that taps on `lo` meet nobody. */
 async function ends(script: string): Promise<void> {
@@ -66,7 +69,7 @@ describe('a process ends cleanly', () => {
 
   test.each([...holding])('by itself when it has stopped %s', async (stage) => {
     await ends(`const ids = []; ${stages[stage]}
-      setTimeout(() => { for (const open of [globalThis.s, globalThis.t, globalThis.w]) open?.[Symbol.dispose](); }, 30);
+      setTimeout(() => { for (const open of [globalThis.s, globalThis.t, globalThis.w, globalThis.n]) open?.[Symbol.dispose](); }, 30);
       console.log(JSON.stringify(ids));`);
   });
 });
@@ -138,6 +141,9 @@ test('200 rounds of everything leave no descriptor and no memory behind', async 
       traced.attach('on_free');
       const taps = await Promise.all(['ingress', 'egress'].map((d) => o.attachTap('run', 1, d)));
       o.stream('events', ${layout}, () => {});
+      loader.netlinkSubscribe(0, [1], () => {})[Symbol.dispose]();
+      await loader.netlinkRequest({ family: 0, type: 18, flags: 0x300, payload: new Uint8Array(16) }, () => {});
+      await loader.deviceStatistics('lo');
       using table = o.table('totals', ${layout}, 5, () => {});
       o.program('run').testRun(new Uint8Array(64));
       await table.flush();

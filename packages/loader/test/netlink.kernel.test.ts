@@ -105,15 +105,15 @@ describe('a request', () => {
   });
 });
 
-const conntrack = `
+const prelude = `
+  const { attribute, eachAttribute } = await import('@retina/sdk');
+  const { execFileSync } = await import('node:child_process');
   const out = (...values) => console.log(JSON.stringify(values));
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  const { execFileSync } = await import('node:child_process');
-  const create = (from, to) => execFileSync('sh', ['-c', 'for p in $(seq ' + from + ' ' + to + '); do echo "-I -s 10.0.0.1 -d 10.0.0.2 -p udp --sport $p --dport 53 -t 600"; done > /tmp/retina-ct-$$; conntrack -R /tmp/retina-ct-$$ >/dev/null 2>&1; rm /tmp/retina-ct-$$']);
 `;
 
 async function inside(script: string): Promise<unknown[]> {
-  const ended = await child(`${conntrack}\n${script}`, { prefix: ['ip', 'netns', 'exec', 'loader-nl'] });
+  const ended = await child(`${prelude}\n${script}`, { prefix: ['ip', 'netns', 'exec', 'loader-nl'] });
   expect(ended).toMatchObject({ code: 0, stderr: '' });
   return ended.stdout
     .trim()
@@ -122,26 +122,32 @@ async function inside(script: string): Promise<unknown[]> {
 }
 
 describe('connection tracking', () => {
-  // CTNL: subsystem 1 in the upper byte; IPCTNL_MSG_CT_NEW 0, GET 1, DELETE 2; groups NEW 1, UPDATE 2, DESTROY 3.
-  test('is dumped whole, and its changes are followed', async () => {
+  // Subsystem 1 in the upper byte; messages NEW 0, GET 1, DELETE 2; groups NEW 1, UPDATE 2, DESTROY 3.
+  test('is written to, dumped whole, and its changes are followed', async () => {
     const lines = await inside(`
-      const events = { 256: 0, 258: 0 };
+      const be = (bytes, value) => { const out = Buffer.alloc(bytes); out.writeUIntBE(value, 0, bytes); return out; };
+      const nest = (type, ...inner) => attribute(type | 0x8000, inner);
+      const tuple = (type, from, to, sport, dport) => nest(type,
+        nest(1, attribute(1, Uint8Array.of(...from)), attribute(2, Uint8Array.of(...to))),
+        nest(2, attribute(1, Uint8Array.of(17)), attribute(2, be(2, sport)), attribute(3, be(2, dport))));
+      const [here, there] = [[10, 0, 0, 1], [10, 0, 0, 2]];
+      const create = (sport) => loader.netlinkRequest({ family: 12, type: 0x100, flags: 0x600, payload: Buffer.concat([
+        Uint8Array.of(2, 0, 0, 0), tuple(1, here, there, sport, 53), tuple(2, there, here, 53, sport), attribute(7, be(4, 600))]) }, () => {});
+      const count = { 256: 0, 258: 0 };
       let lostEvents = 0;
-      const watch = loader.netlinkSubscribe(12, [1, 3], (messages, lost) => { lostEvents += lost; for (const m of messages) events[m.type]++; });
-      create(1001, 1500);
-      const dump = { family: 12, type: 257, flags: 0x300, payload: Uint8Array.of(2, 0, 0, 0) };
+      const watch = loader.netlinkSubscribe(12, [1, 3], (messages, lost) => { lostEvents += lost; for (const m of messages) count[m.type]++; });
+      for (let port = 1001; port <= 1500; port++) await create(port);
+      out(await create(1001).catch((e) => e.found));
       let seen = 0;
+      const dump = { family: 12, type: 0x101, flags: 0x300, payload: Uint8Array.of(2, 0, 0, 0) };
       const answer = await loader.netlinkRequest(dump, (messages) => { seen += messages.filter((m) => m.type === 256).length; });
-      out(seen, answer.messages);
-      execFileSync('conntrack', ['-F'], { stdio: 'ignore' });
-      while (events[258] < 500) await wait(10);
-      out(events[256], events[258], lostEvents);
+      out(seen, answer);
+      await loader.netlinkRequest({ family: 12, type: 0x102, flags: 0, payload: Uint8Array.of(2, 0, 0, 0) }, () => {});
+      while (count[258] < 500) await wait(10);
+      out(count[256], count[258], lostEvents);
       watch[Symbol.dispose]();
       await loader.settled();`);
-    expect(lines).toEqual([
-      [500, 500],
-      [500, 500, 0],
-    ]);
+    expect(lines).toEqual([['File exists (EEXIST)'], [500, { messages: 500, interrupted: false }], [500, 500, 0]]);
   });
 });
 
@@ -184,12 +190,12 @@ describe('a subscription', () => {
     // Of the changes to links those that bear IFLA_GROUP with bit 5, in network order.
     const [[groups]] = (await inside(`
       const seen = [];
-      const attribute = (payload, wanted) => {
-        const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-        for (let at = 16; at + 4 <= payload.length; at += (view.getUint16(at, true) + 3) & ~3)
-          if (view.getUint16(at + 2, true) === wanted) return view.getUint32(at + 4, false);
+      const group = (payload) => {
+        let found;
+        eachAttribute(payload, 16, payload.length, (type, at) => { if (type === 27) found = Buffer.from(payload).readUInt32BE(at); });
+        return found;
       };
-      const watch = loader.netlinkSubscribe(0, [1], (messages) => seen.push(...messages.map((m) => attribute(m.payload, 27))),
+      const watch = loader.netlinkSubscribe(0, [1], (messages) => seen.push(...messages.map((m) => group(m.payload))),
         { header: 16, attribute: 27, mask: 1 << 5 });
       for (const group of [0x40000000, 0x20000000, 1, 0x60000000, 0])
         execFileSync('ip', ['link', 'set', 'lo', 'group', String(group)]);
