@@ -32,8 +32,7 @@ RT_INLINE __u64 rt_flow_hash(const struct rt_flow_words *words, const bool wide,
 
 /* This CPU's part of the ring. */
 struct rt_flow_here {
-	struct rt_ring_head *line;
-	struct rt_flow_index *index;
+	struct rt_ring_cpu *own;
 	__u64 stamp;
 	__u32 cpu;
 };
@@ -43,8 +42,7 @@ RT_INLINE struct rt_flow_here rt_flow_prepare(void)
 	__u32 cpu = bpf_get_smp_processor_id();
 	return (struct rt_flow_here){
 		.cpu = cpu,
-		.line = rt_at(&rt_ring_head, cpu),
-		.index = rt_at(&rt_index, 0),
+		.own = rt_at(&rt_ring_cpu, cpu),
 		.stamp = bpf_jiffies64(),
 	};
 }
@@ -56,36 +54,50 @@ struct rt_flow_region {
 	__u64 seed;
 };
 
+RT_INLINE struct rt_unit_pair *rt_flow_pair(const struct rt_flow_region *region, __u32 position)
+{
+	return rt_at(&rt_ring, (region->base + (position & region->mask)) >> 1);
+}
+
 RT_INLINE struct rt_unit *rt_flow_unit(const struct rt_flow_region *region, __u32 position)
 {
-	return rt_at(&rt_ring, region->base + (position & region->mask));
+	struct rt_unit_pair *pair = rt_flow_pair(region, position);
+	return pair ? &pair->unit[position & 1] : NULL;
 }
 
 /* Adds to the ring. False: no room. */
 RT_INLINE bool rt_flow_ring(const struct rt_flow_here *here, const struct rt_flow_region *region,
 			    const struct rt_flow_words *words, const bool wide, __u32 packets, __u32 bytes)
 {
-	struct rt_ring_head *line = here->line;
-	struct rt_flow_index *index = here->index;
+	struct rt_ring_cpu *own = here->own;
+	struct rt_ring_head *line = &own->head;
 	__u64 hash = rt_flow_hash(words, wide, region->seed);
-	__u32 slot = hash >> 52, head = line->head, seal, position, used;
-	__u8 tag = hash >> 44;
+	__u32 *slot = &own->slot[hash >> 52];
+	__u32 tag = (__u32)(hash >> 20) & ~RT_INDEX_POSITION;
+	__u32 head = line->head, position = *slot, seal, used;
+	struct rt_unit_pair *pair;
 	struct rt_unit *addresses;
 	struct rt_unit *unit;
 
-	if (index->tag[slot] != tag)
+	if ((position ^ tag) > RT_INDEX_POSITION)
 		goto append;
-	position = index->position[slot];
 	seal = RT_READ_ONCE(line->seal);
-	if (position - seal >= head - seal)
+	if (((position - seal) & RT_INDEX_POSITION) >= head - seal)
 		goto append;
-	unit = rt_flow_unit(region, position);
-	if (!unit || unit->key[0] != words->key[0] || unit->key[1] != words->key[1] || unit->flags != words->flags ||
+	pair = rt_flow_pair(region, position);
+	if (!pair)
+		goto append;
+	unit = wide ? &pair->unit[0] : &pair->unit[position & 1];
+	RT_HIDE(unit);
+	/* no narrow record lies in a wide one: what looks like it is an address */
+	if (!wide && (pair->unit[0].key[1] & ((__u64)RT_META_WIDE << 32)))
+		goto append;
+	if (unit->key[0] != words->key[0] || unit->key[1] != words->key[1] || unit->flags != words->flags ||
 	    unit->packets >= RT_COUNT_FULL)
 		goto append;
 	if (wide) {
-		addresses = rt_flow_unit(region, position + 1);
-		if (!addresses || addresses->key[0] != words->address[0] || addresses->key[1] != words->address[1] ||
+		addresses = &unit[1];
+		if (addresses->key[0] != words->address[0] || addresses->key[1] != words->address[1] ||
 		    addresses->packets_word != words->address[2] || addresses->bytes_word != words->address[3])
 			goto append;
 	}
@@ -99,34 +111,36 @@ append:
 	if (wide) {
 		if (RT_UNLIKELY(used + 2 > region->mask)) /* one unit may be padding */
 			return false;
-		if (RT_UNLIKELY((head & region->mask) == region->mask)) {
-			unit = rt_flow_unit(region, head);
-			if (!unit)
+		if (head & 1) {
+			pair = rt_flow_pair(region, head);
+			if (!pair)
 				return false;
-			unit->key[1] = 0; /* meta == 0: padding */
+			pair->unit[1].key[1] = 0; /* meta == 0: padding */
 			head++;
 			rt_flow_wake(++used, region->mask, here->cpu);
 		}
-		addresses = rt_flow_unit(region, head + 1);
-		if (!addresses)
+		pair = rt_flow_pair(region, head);
+		if (!pair)
 			return false;
+		unit = &pair->unit[0];
+		addresses = &pair->unit[1];
 		addresses->key[0] = words->address[0];
 		addresses->key[1] = words->address[1];
 		addresses->packets_word = words->address[2];
 		addresses->bytes_word = words->address[3];
-	} else if (RT_UNLIKELY(used > region->mask)) {
-		return false;
+	} else {
+		if (RT_UNLIKELY(used > region->mask))
+			return false;
+		unit = rt_flow_unit(region, head);
+		if (!unit)
+			return false;
 	}
-	unit = rt_flow_unit(region, head);
-	if (!unit)
-		return false;
 	unit->key[0] = words->key[0];
 	unit->key[1] = words->key[1];
 	unit->packets_word =
 	    ((__u64)words->flags << RT_COUNT_FLAGS_SHIFT) | ((__u64)(__u16)here->stamp << RT_COUNT_LAST_SHIFT) | packets;
 	unit->bytes_word = (here->stamp << RT_COUNT_FIRST_SHIFT) | bytes;
-	index->tag[slot] = tag;
-	index->position[slot] = head;
+	*slot = tag | (head & RT_INDEX_POSITION);
 	RT_WRITE_ONCE(line->head, head + (wide ? 2 : 1));
 	rt_flow_wake(used, region->mask, here->cpu);
 	return true;
@@ -172,13 +186,13 @@ RT_INLINE bool rt_flow_wide(const struct rt_flow_here *here, const struct rt_flo
 }
 
 /* Fills in what the fast path reads, once this CPU's first packet has come by here. */
-RT_INLINE void rt_flow_settle(struct rt_flow_index *index, const struct rt_flow_region *region)
+RT_INLINE void rt_flow_settle(struct rt_ring_cpu *own, const struct rt_flow_region *region)
 {
-	if (rt_sampling > 1 || index->mask)
+	if (rt_sampling > 1 || own->mask)
 		return;
-	index->seed = region->seed;
-	index->base = region->base;
-	index->mask = region->mask;
+	own->seed = region->seed;
+	own->base = region->base;
+	own->mask = region->mask;
 }
 
 /* One record of the packet in rt_tap_scratch: of any kind, in the ring or beyond it. */
@@ -196,8 +210,8 @@ static __noinline int rt_flow_record(__u32 egress, __u32 flags, __u32 packets, _
 
 	if (!scratch || !packet)
 		return 0;
-	if (here.line && here.index && here.cpu < rt_ring_cpus) {
-		rt_flow_settle(here.index, &region);
+	if (here.own && here.cpu < rt_ring_cpus) {
+		rt_flow_settle(here.own, &region);
 		if (rt_flow_is_narrow(packet)
 			? rt_flow_narrow(&here, &region, &scratch->words, packet, egress, flags, packets, bytes)
 			: rt_flow_wide(&here, &region, &scratch->words, packet, egress, flags, packets, bytes))
@@ -266,11 +280,11 @@ RT_INLINE bool rt_flow_add_quickly(const struct rt_packet *packet, const __u32 e
 	struct rt_flow_region region;
 	struct rt_flow_words words;
 
-	if (RT_UNLIKELY(!here->line || !here->index))
+	if (RT_UNLIKELY(!here->own))
 		return false;
-	region.mask = here->index->mask;
-	region.base = here->index->base;
-	region.seed = here->index->seed;
+	region.mask = here->own->mask;
+	region.base = here->own->base;
+	region.seed = here->own->seed;
 	if (RT_UNLIKELY(!region.mask))
 		return false;
 	if (packet->family == 6)

@@ -25,8 +25,8 @@ typedef __u64 rt_u64;
 
 /*
  * Maps and globals of an object built on the ring, by name:
- *   rt_ring      ARRAY, mmapable, value 32: one region of rt_ring_units units per possible CPU
- *   rt_ring_head ARRAY, mmapable, value 64: struct rt_ring_head per possible CPU
+ *   rt_ring      ARRAY, mmapable, value 64, two units: one region of rt_ring_units units per possible CPU
+ *   rt_ring_cpu  ARRAY, mmapable: struct rt_ring_cpu per possible CPU
  *   rt_spill_0/1 HASH rt_spill_key -> rt_spill_value, picked by (rt_spill_generation & 1)
  *   rt_overflow  PERCPU_HASH rt_overflow_key -> rt_overflow_value; its own overflow is in rt_flow_totals
  *   rt_flow_totals PERCPU_ARRAY of rt_flow_total, indexed by enum rt_flow_total_id
@@ -45,7 +45,7 @@ typedef __u64 rt_u64;
 #define RT_META_EGRESS (1u << 22) /* seen on the interface's egress hook */
 #define RT_META_WIDE (1u << 23)   /* two units */
 #define RT_META_PROTOCOL_SHIFT 24
-/* meta == 0: padding, one unit (a wide record never wraps) */
+/* meta == 0: padding, one unit, at odd positions (a wide record begins at an even one) */
 
 /* struct rt_counts, u64 packets_word: packets in bits 0-31, last stamp 32-47, TCP flags 48-56 (bit order FIN..CWR, NS) */
 /* u64 bytes_word: bytes in bits 0-47, first stamp 48-63. Stamps are the low 16 bits of jiffies. */
@@ -95,6 +95,24 @@ struct rt_ring_head {
 	rt_u32 pad;
 	rt_u64 spilled; /* program: packets that went to the spill */
 	rt_u8 line[40];
+};
+
+/*
+ * The program's index into its region: where a flow's record lies that may still be added to. A slot holds the position in
+ * 24 bits, and in front of them a tag that spares the look at most wrong ones: one load for both. A slot not written for
+ * 2^24 units may point anywhere between seal and head, so the record there has to show that it is the one.
+ */
+#define RT_INDEX_SLOTS 4096
+#define RT_INDEX_POSITION 0xffffffu
+
+/* All a program needs of its CPU, by one look-up. The reader uses `head` only. */
+struct rt_ring_cpu {
+	struct rt_ring_head head;
+	/* This CPU's constants: `mask` is 0 until the slow path has set them, and stays 0 where every packet has to go there */
+	rt_u64 seed;
+	rt_u32 mask; /* of positions in the region */
+	rt_u32 base; /* first unit of the region */
+	rt_u32 slot[RT_INDEX_SLOTS];
 };
 
 struct rt_spill_key {

@@ -15,21 +15,6 @@ RT_CONFIG(__u32, rt_ring_cpus, "CPUs with a region in the record ring; 0 counts 
 RT_CONFIG(__u32, rt_sampling, "Look at one packet in this many; 0 and 1: at every packet");
 RT_CONFIG(__u64, rt_hash_seed, "Random number: nobody outside can tell which flows share a slot of the index");
 
-#define RT_INDEX_SLOTS 4096
-
-/*
- * A slot's position says where the record begins, unambiguous for 2^32 units; its tag spares the look at most wrong ones.
- * In front stand this CPU's constants, so that the fast path has them at hand: `mask` is 0 until the slow path has set
- * them, and stays 0 where every packet has to go there (no region for this CPU, or sampling).
- */
-struct rt_flow_index {
-	__u64 seed;
-	__u32 mask; /* of positions in the region */
-	__u32 base; /* first unit of the region */
-	__u32 position[RT_INDEX_SLOTS];
-	__u8 tag[RT_INDEX_SLOTS];
-};
-
 /*
  * A unit of the ring: struct rt_counts in pieces, which change without masks and shifts; or, in a wide record's second
  * unit, the addresses as four words.
@@ -50,9 +35,15 @@ struct rt_unit {
 _Static_assert(sizeof(struct rt_unit) == RT_UNIT_BYTES && sizeof(struct rt_narrow) == RT_UNIT_BYTES, "one unit");
 _Static_assert(sizeof(struct rt_wide) == 2 * RT_UNIT_BYTES, "two units");
 
-RT_SHARED(rt_ring, struct rt_unit, 65536);
-RT_SHARED(rt_ring_head, struct rt_ring_head, 1);
-RT_SCRATCH(rt_index, struct rt_flow_index);
+/*
+ * The ring's elements: a wide record is one, at an even position, so that one look-up and one cache line do for it.
+ */
+struct rt_unit_pair {
+	struct rt_unit unit[2];
+};
+
+RT_SHARED(rt_ring, struct rt_unit_pair, 32768);
+RT_SHARED(rt_ring_cpu, struct rt_ring_cpu, 1);
 RT_SHARED(rt_control, struct rt_flow_control, 1);
 RT_COUNTERS(rt_flow_totals, struct rt_flow_total, RT_TOTAL_COUNT);
 
@@ -145,7 +136,7 @@ static __noinline int rt_flow_spill(const struct rt_flow_addition *addition)
 {
 	struct rt_flow_control *control = rt_at(&rt_control, 0);
 	struct rt_spill_value *value;
-	struct rt_ring_head *line;
+	struct rt_ring_cpu *line;
 	void *half;
 
 	if (!control)
@@ -163,11 +154,11 @@ static __noinline int rt_flow_spill(const struct rt_flow_addition *addition)
 	__sync_fetch_and_add(&value->bytes, addition->bytes);
 	value->last = addition->stamp;
 	/* the reader drains the spill only when one of these moved; a CPU without a line of its own uses the first */
-	line = rt_at(&rt_ring_head, bpf_get_smp_processor_id());
+	line = rt_at(&rt_ring_cpu, bpf_get_smp_processor_id());
 	if (!line)
-		line = rt_at(&rt_ring_head, 0);
+		line = rt_at(&rt_ring_cpu, 0);
 	if (line)
-		__sync_fetch_and_add(&line->spilled, addition->packets);
+		__sync_fetch_and_add(&line->head.spilled, addition->packets);
 	return 0;
 }
 

@@ -30,8 +30,8 @@ export default definePlugin({
         rt_hash_seed: randomBytes(8).readBigUInt64LE(),
       },
       maxEntries: {
-        rt_ring: units * Math.max(regions, 1),
-        rt_ring_head: cpus,
+        rt_ring: (units / 2) * Math.max(regions, 1),
+        rt_ring_cpu: cpus,
         rt_spill_0: options.spillFlows,
         rt_spill_1: options.spillFlows,
       },

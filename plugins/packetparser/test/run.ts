@@ -41,7 +41,7 @@ export class ParserRun implements Disposable {
     const cpus = kernelFeatures().possibleCpus;
     const object = await openObject(OBJECT).load({
       constants: { rt_ring_units: units, rt_ring_cpus: cpus, ...constants },
-      maxEntries: { rt_ring: units * cpus, rt_ring_head: cpus, rt_spill_0: spill, rt_spill_1: spill },
+      maxEntries: { rt_ring: Math.ceil((units * cpus) / 2), rt_ring_cpu: cpus, rt_spill_0: spill, rt_spill_1: spill },
     });
     return new ParserRun(object, program);
   }
