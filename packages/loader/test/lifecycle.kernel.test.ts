@@ -153,13 +153,19 @@ test('200 rounds of everything leave no descriptor and no memory behind', async 
     };
     const rounds = async (n) => { for (let i = 0; i < n; i++) { await round(); await loader.settled(); } globalThis.gc(); };
     await rounds(60);
-    const before = [fds(), rss()];
-    await rounds(200);
-    console.log(JSON.stringify([fds() - before[0], rss() - before[1]]));`,
+    const before = fds();
+    const memory = [rss()];
+    for (let part = 0; part < 5; part++) {
+      await rounds(40);
+      memory.push(rss());
+    }
+    console.log(JSON.stringify([fds() - before, memory.slice(1).map((after, part) => after - memory[part])]));`,
     { prefix: ['unshare', '--net', '--'], env: { NODE_OPTIONS: '--expose-gc' } },
   );
   expect(ended).toMatchObject({ code: 0, stderr: '' });
-  const [descriptors, megabytes] = JSON.parse(ended.stdout) as [number, number];
+  const [descriptors, growth] = JSON.parse(ended.stdout) as [number, number[]];
   expect(descriptors).toBe(0);
-  expect(megabytes).toBeLessThan(6);
-}, 120_000);
+  // A leak grows in every part; a busy machine makes the allocators take more in one or two of them.
+  const [, , median] = growth.sort((a, b) => a - b);
+  expect(median).toBeLessThan(0.5);
+}, 240_000);
