@@ -67,15 +67,18 @@ function parseLine(line: string): Sample[] {
   return [{ name: parts[1]!, labels, value }];
 }
 
-/** Counters and gauges in the text format, in the order of the store: what {@link MetricText} reads. */
+/** Every family in the text format, in the order of the store; of histograms their count and sum: what {@link MetricText} reads. */
 export function renderMetrics(reader: MetricReader): string {
   const lines: string[] = [];
   for (const family of reader.families()) {
-    if (family.kind === 'histogram') continue;
     for (let i = 0; i < family.size; i++) {
       if (!family.live(i)) continue;
-      const labels = family.labels.map((name, j) => `${name}=${JSON.stringify(family.label(i, j))}`);
-      lines.push(`${family.name}{${labels.join(',')}} ${family.value(i)}`);
+      const labels = family.labels.map((name, j) => `${name}=${JSON.stringify(family.label(i, j))}`).join(',');
+      const histogram = family.kind === 'histogram' ? family.histogram?.(i) : undefined;
+      if (histogram) {
+        lines.push(`${family.name}_count{${labels}} ${histogram.counts.at(-1) ?? 0}`);
+        lines.push(`${family.name}_sum{${labels}} ${histogram.sum}`);
+      } else lines.push(`${family.name}{${labels}} ${family.value(i)}`);
     }
   }
   return lines.join('\n');
