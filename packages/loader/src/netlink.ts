@@ -28,21 +28,22 @@ function readers(source: NativeSource): ((bytes: number) => NetlinkMessage[])[] 
  */
 export async function netlinkRequest(
   request: NetlinkRequest,
-  handle: (messages: readonly NetlinkMessage[]) => void,
+  handle: (messages: readonly NetlinkMessage[], bytes: Uint8Array) => void,
 ): Promise<{ readonly messages: number; readonly interrupted: boolean }> {
   let failed: { readonly error: unknown } | undefined;
-  const { family, type, flags, payload } = request;
+  const { family, type, flags, payload, unsplit } = request;
   const source = native().netlinkRequest(family, type, flags, payload, (slab, bytes, _lost, error) => {
     if (error) failed ??= { error };
     if (failed || slab < 0) return;
     try {
-      handle(read[slab]!(bytes));
+      handle(unsplit ? [] : read[slab]!(bytes), slabs[slab]!.subarray(0, bytes));
     } catch (error) {
       failed = { error };
       source.close();
     }
   });
   const read = readers(source);
+  const slabs = source.slabs.map((buffer) => new Uint8Array(buffer));
   try {
     await source.flush();
     return source.stats() as { messages: number; interrupted: boolean };

@@ -22,6 +22,8 @@ export interface NetlinkRequest {
   readonly flags: number;
   /** What follows the netlink header. */
   readonly payload: Uint8Array;
+  /** Make no message objects, only hand over the bytes: for answers of 100 000 messages, of which few bytes are read. */
+  readonly unsplit?: boolean;
 }
 
 /** What the kernel sends a subscription: of the messages of its groups those that match; the others cost no copy and no wake-up. */
@@ -37,12 +39,13 @@ export interface NetlinkFilter {
 export interface Netlink {
   /**
    * Sends one request, off the event loop, and hands over the answer as it comes, in batches of messages. Resolves with
-   * their number. A dump the kernel marks as interrupted is handed over all the same: `interrupted` says so. Throws
+   * their number. A dump the kernel marks as interrupted is handed over all the same: `interrupted` says so. `bytes` is a
+   * batch as it lies in memory: messages one behind the other, whole, each with its header of 16 bytes and aligned to 4. Throws
    * RETINA_NETLINK_FAILED with the kernel's errno.
    */
   request(
     request: NetlinkRequest,
-    handle: (messages: readonly NetlinkMessage[]) => void,
+    handle: (messages: readonly NetlinkMessage[], bytes: Uint8Array) => void,
   ): Promise<{ readonly messages: number; readonly interrupted: boolean }>;
   /**
    * Follows multicast groups (their numbers, as for NETLINK_ADD_MEMBERSHIP). `lost` counts the times the kernel had to
