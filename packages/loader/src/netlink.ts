@@ -28,7 +28,7 @@ function readers(source: NativeSource): ((bytes: number) => NetlinkMessage[])[] 
  */
 export async function netlinkRequest(
   request: NetlinkRequest,
-  handle: (messages: readonly NetlinkMessage[], bytes: Uint8Array) => void,
+  handle: (messages: readonly NetlinkMessage[]) => void,
 ): Promise<{ readonly messages: number; readonly interrupted: boolean }> {
   let failed: { readonly error: unknown } | undefined;
   const { family, type, flags, payload, unsplit } = request;
@@ -36,7 +36,7 @@ export async function netlinkRequest(
     if (error) failed ??= { error };
     if (failed || slab < 0) return;
     try {
-      handle(unsplit ? [] : read[slab]!(bytes), slabs[slab]!.subarray(0, bytes));
+      handle(unsplit ? [{ type: 0, flags: 0, payload: slabs[slab]!.subarray(0, bytes) }] : read[slab]!(bytes));
     } catch (error) {
       failed = { error };
       source.close();

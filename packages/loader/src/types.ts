@@ -228,7 +228,7 @@ export interface LoaderApi {
   /** The SDK's `Netlink.request`: a socket of its own per request, read off the event loop. Messages are views of memory that is written to again. */
   netlinkRequest(
     request: NetlinkRequest,
-    handle: (messages: readonly NetlinkMessage[], bytes: Uint8Array) => void,
+    handle: (messages: readonly NetlinkMessage[]) => void,
   ): Promise<{ readonly messages: number; readonly interrupted: boolean }>;
   /** The SDK's `Netlink.subscribe`. Throws RETINA_NETLINK_FAILED. Keeps the process alive until it is disposed of. */
   netlinkSubscribe(

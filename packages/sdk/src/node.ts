@@ -22,7 +22,10 @@ export interface NetlinkRequest {
   readonly flags: number;
   /** What follows the netlink header. */
   readonly payload: Uint8Array;
-  /** Make no message objects, only hand over the bytes: for answers of 100 000 messages, of which few bytes are read. */
+  /**
+   * For answers of 100 000 messages, of which few bytes are read: each batch is handed over as one message, of type 0, whose
+   * payload is the batch as it lies in memory: messages one behind the other, each with its header of 16 bytes, aligned to 4.
+   */
   readonly unsplit?: boolean;
 }
 
@@ -39,13 +42,12 @@ export interface NetlinkFilter {
 export interface Netlink {
   /**
    * Sends one request, off the event loop, and hands over the answer as it comes, in batches of messages. Resolves with
-   * their number. A dump the kernel marks as interrupted is handed over all the same: `interrupted` says so. `bytes` is a
-   * batch as it lies in memory: messages one behind the other, whole, each with its header of 16 bytes and aligned to 4. Throws
+   * their number. A dump the kernel marks as interrupted is handed over all the same: `interrupted` says so. Throws
    * RETINA_NETLINK_FAILED with the kernel's errno.
    */
   request(
     request: NetlinkRequest,
-    handle: (messages: readonly NetlinkMessage[], bytes: Uint8Array) => void,
+    handle: (messages: readonly NetlinkMessage[]) => void,
   ): Promise<{ readonly messages: number; readonly interrupted: boolean }>;
   /**
    * Follows multicast groups (their numbers, as for NETLINK_ADD_MEMBERSHIP). `lost` counts the times the kernel had to

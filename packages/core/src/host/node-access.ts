@@ -8,8 +8,8 @@ export function pluginNetlink(run: Run, { loader, missing }: NativePart): Netlin
     async request(request, handle) {
       if (!loader) throw missing!;
       const guarded = run.guard.wrap(handle);
-      return loader.netlinkRequest(request, (messages, bytes) => {
-        if (!run.scope.ended) guarded(messages, bytes);
+      return loader.netlinkRequest(request, (messages) => {
+        if (!run.scope.ended) guarded(messages);
       });
     },
     subscribe(family, groups, handle, filter) {
