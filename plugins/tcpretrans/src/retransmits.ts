@@ -61,11 +61,12 @@ export class Retransmits {
     }
     this.unattributed = found;
     const [notSent = 0, notFollowed = 0] = this.handle.counters('retrans_others');
-    const { metrics, label } = this.context;
+    const { context } = this;
+    const { metrics } = context;
     metrics.tcp_retransmissions_not_sent_total.set(notSent);
     const missed = programs.reduce((sum, program) => sum + this.handle.missed(program), 0);
     for (const [cause, total] of [['table_full', full], ['not_followed', notFollowed], ['nested', missed]] as const) {
-      metrics.tcp_retransmissions_unattributed_total.set(total, label(cause));
+      metrics.tcp_retransmissions_unattributed_total.set(total, context.label(cause));
     } // prettier-ignore
   }
 

@@ -79,7 +79,7 @@ kernel('tcpretrans', () => {
     await using host = await start({ flowRecords: true });
     const [a, b] = [net.pod('a'), net.pod('b')];
     await b.namespace.nft(`table inet loss {
- chain in { type filter hook input priority 0; tcp dport 8000 tcp flags & psh == 0 meta length > 1000 numgen random mod 100 == 0 drop; }
+ chain in { type filter hook input priority 0; tcp dport 8000 meta length > 1000 numgen inc mod 50 == 7 drop; }
 }
 `);
     const sink = await serve(b.namespace, 'stream-sink', { source: b.ipv4, port: 8000 });

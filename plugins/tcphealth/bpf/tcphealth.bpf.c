@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/*
+ * What TCP knows of its connections: how long the way is, how long it took to make them, how they failed and ended. All of
+ * it is added up here, by both ends; user space reads sums.
+ */
+#include <retina/config.h>
+
+#include "socket.h"
+#include "add.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+RT_CONFIG(__u64, sample_every_us, "A connection's round-trip time is looked at once in so many microseconds while data flows") = 1000000;
+RT_CONFIG(__u32, annotate_flows, "Whether flow records are to say what is known of their connection") = 1;
+
+#define EADDRNOTAVAIL 99
+#define NANOS 1000
+
+RT_INLINE __u64 health_rtt(struct tcp_sock___health *tcp)
+{
+	__u32 smoothed = BPF_CORE_READ(tcp, srtt_us);
+	return smoothed ? smoothed >> 3 : HEALTH_UNKNOWN;
+}
+
+RT_INLINE __u64 health_min_rtt(struct tcp_sock___health *tcp)
+{
+	__u32 smallest = BPF_CORE_READ(tcp, rtt_min.s[0].v);
+	return smallest != ~0u ? smallest : HEALTH_UNKNOWN;
+}
+
+RT_INLINE void health_annotate(const struct health_flow_key *flow, __u64 rtt, __u64 min_rtt, __u64 setup)
+{
+	struct health_flow *entry;
+
+	if (!annotate_flows || (rtt == HEALTH_UNKNOWN && min_rtt == HEALTH_UNKNOWN && setup == HEALTH_UNKNOWN))
+		return;
+	entry = RT_ENTRY(health_flows, flow);
+	if (!entry)
+		return;
+	/* 0 stands for unknown */
+	if (rtt != HEALTH_UNKNOWN)
+		entry->rtt = rtt ? rtt : 1;
+	if (min_rtt != HEALTH_UNKNOWN)
+		entry->min_rtt = min_rtt ? min_rtt : 1;
+	if (setup != HEALTH_UNKNOWN)
+		entry->setup = !setup ? 1 : setup < 0xffffffff ? setup : 0xffffffff;
+}
+
+/* The round-trip times as they are now. */
+static __attribute__((noinline)) int health_look(struct sock *sk, struct health_key *key, const struct health_flow_key *flow)
+{
+	struct tcp_sock___health *tcp = (void *)sk;
+	__u64 rtt = health_rtt(tcp), min_rtt = health_min_rtt(tcp);
+
+	if (!key || !flow)
+		return 0;
+	if (rtt != HEALTH_UNKNOWN)
+		health_measure(key, HEALTH_RTT, rtt);
+	if (min_rtt != HEALTH_UNKNOWN)
+		health_measure(key, HEALTH_MIN_RTT, min_rtt);
+	health_annotate(flow, rtt, min_rtt, HEALTH_UNKNOWN);
+	return 0;
+}
+
+RT_INLINE void health_remember(struct sock *sk, __u8 role, __u64 since)
+{
+	struct health_connection connection = { .since = since, .role = role };
+	__u64 id = (__u64)sk;
+
+	if (bpf_map_update_elem(&health_connections, &id, &connection, BPF_ANY)) {
+		rt_count *forgotten = rt_at(&health_forgotten, 0);
+		if (forgotten)
+			__sync_fetch_and_add(forgotten, 1);
+	}
+}
+
+/* From SYN to established, at the end that opened. */
+RT_INLINE __u64 health_setup_opened(struct tcp_sock___health *tcp, const struct health_connection *connection, __u64 now)
+{
+	if (connection)
+		return (now - connection->since) / NANOS;
+	/* The first round trip is the handshake's, if nothing was sent twice. */
+	return BPF_CORE_READ(tcp, total_retrans) ? HEALTH_UNKNOWN : health_rtt(tcp);
+}
+
+/*
+ * From SYN-ACK to established, at the end that accepted. Its socket is made when the handshake ends; the request before it
+ * has measured the round trip, unless the SYN-ACK was sent twice. Then the time of the first was kept.
+ */
+RT_INLINE __u64 health_setup_accepted(struct tcp_sock___health *tcp, const struct health_flow_key *flow, rt_netns netns, __u64 now)
+{
+	struct health_answer_key key = { .flow = *flow, .netns = netns };
+	__u64 *first, setup;
+
+	if (!BPF_CORE_READ(tcp, total_retrans))
+		return health_rtt(tcp);
+	first = bpf_map_lookup_elem(&health_answers, &key);
+	if (!first)
+		return HEALTH_UNKNOWN;
+	setup = now / NANOS - *first;
+	bpf_map_delete_elem(&health_answers, &key);
+	return setup;
+}
+
+RT_INLINE void health_established(struct sock *sk, const int from, struct health_flow_key *flow, rt_netns netns)
+{
+	struct tcp_sock___health *tcp = (void *)sk;
+	struct health_connection *connection;
+	struct health_key key = {};
+	__u64 id = (__u64)sk, now = bpf_ktime_get_ns(), setup;
+	__u8 role;
+
+	connection = bpf_map_lookup_elem(&health_connections, &id);
+	/* A socket is used again where another was: what is left of that one is none of this one's, which never connected. */
+	role = from == TCP_SYN_SENT || (connection && connection->role == HEALTH_OPENED) ? HEALTH_OPENED : HEALTH_ACCEPTED;
+	setup = role == HEALTH_OPENED ? health_setup_opened(tcp, connection, now) : health_setup_accepted(tcp, flow, netns, now);
+	health_remember(sk, role, now);
+	health_key_of(flow, netns, role, &key);
+	health_measure(&key, HEALTH_SETUP, setup);
+	health_annotate(flow, health_rtt(tcp), health_min_rtt(tcp), setup);
+}
+
+/* Why a connect came to nothing; 0 if it was given up before anything was lost. */
+RT_INLINE __u16 health_why(struct sock *sk)
+{
+	struct tcp_sock___health *tcp = (void *)sk;
+	int error = BPF_CORE_READ(sk, sk_err);
+
+	if (!error) /* an ICMP error that came while the connect call held the socket */
+		error = BPF_CORE_READ(sk, sk_err_soft);
+	if (error > 0)
+		return error < HEALTH_GIVEN_UP ? error : HEALTH_UNSENT;
+	if (!BPF_CORE_READ((struct inet_sock *)sk, inet_sport)) /* no local port was found */
+		return EADDRNOTAVAIL;
+	if (!BPF_CORE_READ(tcp, packets_out))
+		return HEALTH_UNSENT;
+	return BPF_CORE_READ(tcp, total_retrans) ? HEALTH_GIVEN_UP : 0;
+}
+
+RT_INLINE void health_failed(struct sock *sk, struct health_flow_key *flow, rt_netns netns)
+{
+	struct health_key key = {};
+	__u16 error = health_why(sk);
+
+	health_key_of(flow, netns, HEALTH_OPENED, &key);
+	health_event(&key, error ? HEALTH_FAILED : HEALTH_CANCELLED, error);
+}
+
+RT_INLINE void health_closed(struct sock *sk, struct health_connection *connection, struct health_flow_key *flow, rt_netns netns)
+{
+	struct health_key key = {};
+	__u64 duration = HEALTH_UNKNOWN;
+
+	if (connection)
+		duration = (bpf_ktime_get_ns() - connection->since) / NANOS;
+	health_key_of(flow, netns, connection ? connection->role : health_guess(flow), &key);
+	health_measure(&key, HEALTH_DURATION, duration);
+	health_look(sk, &key, flow);
+}
+
+RT_INLINE int health_state(struct sock *sk, int from, int to)
+{
+	struct health_connection *connection;
+	struct health_flow_key flow = {};
+	__u64 id = (__u64)sk;
+	rt_netns netns;
+
+	if (to != TCP_SYN_SENT && to != TCP_ESTABLISHED && to != TCP_CLOSE)
+		return 0;
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	netns = health_netns(sk);
+	if (!rt_on_this_node(netns))
+		return 0;
+	if (to == TCP_SYN_SENT) {
+		health_remember(sk, HEALTH_OPENED, bpf_ktime_get_ns());
+		return 0;
+	}
+	if (from == TCP_LISTEN || from == TCP_CLOSE || from == TCP_NEW_SYN_RECV || !health_ends(sk, false, &flow))
+		return 0;
+	if (to == TCP_ESTABLISHED) {
+		if (from == TCP_SYN_SENT || from == TCP_SYN_RECV)
+			health_established(sk, from, &flow, netns);
+		return 0;
+	}
+	connection = bpf_map_lookup_elem(&health_connections, &id);
+	if (from == TCP_SYN_SENT || (from == TCP_SYN_RECV && connection))
+		health_failed(sk, &flow, netns);
+	else if (from != TCP_SYN_RECV)
+		health_closed(sk, connection, &flow, netns);
+	return 0;
+}
+
+RT_INLINE int health_forget(struct sock *sk)
+{
+	__u64 id = (__u64)sk;
+	bpf_map_delete_elem(&health_connections, &id);
+	return 0;
+}
+
+/* Who began it is remembered until the socket goes, which is after a reset. */
+static __attribute__((noinline)) int health_reset(struct sock *sk, __u8 by)
+{
+	struct health_connection *connection;
+	struct health_flow_key flow = {};
+	struct health_key key = {};
+	__u64 id = (__u64)sk;
+	rt_netns netns;
+
+	if (!sk)
+		return 0;
+	netns = health_netns(sk);
+	if (!rt_on_this_node(netns) || !health_ends(sk, false, &flow))
+		return 0;
+	connection = bpf_map_lookup_elem(&health_connections, &id);
+	health_key_of(&flow, netns, connection ? connection->role : health_guess(&flow), &key);
+	return health_event(&key, by, 0);
+}
+
+/* A reset that answers a SYN is a refusal, and one that comes to a closed socket resets nothing. */
+RT_INLINE int health_received_reset(struct sock *sk)
+{
+	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
+
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV || state == TCP_CLOSE)
+		return 0;
+	return health_reset(sk, HEALTH_RESET_REMOTE);
+}
+
+/*
+ * Without a packet that it answers it is the end of a connection by its own program or the kernel, whose socket is closed
+ * already; a connection that never was is not ended in this way. With one it may be an answer to somebody this end knows
+ * nothing of: from a listening socket, what is left of a connection, or (from Linux 6.10 on) no socket at all.
+ */
+RT_INLINE int health_sent_reset(struct sock *sk, struct sk_buff *answered)
+{
+	__u8 state;
+
+	if (!sk)
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_TIME_WAIT || state == TCP_LISTEN || state == TCP_NEW_SYN_RECV)
+		return 0;
+	if (answered && (state == TCP_SYN_SENT || state == TCP_SYN_RECV))
+		return 0;
+	return health_reset(sk, HEALTH_RESET_LOCAL);
+}
+
+RT_INLINE int health_answered_again(struct sock *request)
+{
+	struct health_answer_key key = {};
+	__u64 first = BPF_CORE_READ((struct tcp_request_sock *)request, snt_synack);
+
+	if (!first || !health_ends(request, true, &key.flow))
+		return 0;
+	key.netns = health_netns(request);
+	bpf_map_update_elem(&health_answers, &key, &first, BPF_ANY);
+	return 0;
+}
+
+/*
+ * For every segment a connection receives, so it has to be cheap for most: only an acknowledgement of data measures, the
+ * first one of a tick at most, and the first since `sample_every_us` began anew is looked at. All of it is read from the
+ * socket: there is no state to keep.
+ */
+RT_INLINE int health_probe(struct sock *sk, struct sk_buff *skb, const bool typed)
+{
+	struct tcp_sock___health *tcp;
+	struct health_connection *connection;
+	struct health_flow_key flow = {};
+	struct health_key key = {};
+	struct tcp_skb_cb *control;
+	__u64 id = (__u64)sk;
+	rt_netns netns;
+
+	if (typed)
+		tcp = (void *)bpf_skc_to_tcp_sock(sk);
+	else
+		tcp = (void *)sk;
+	if (!tcp || !HEALTH_GET(typed, tcp, packets_out))
+		return 0;
+	if (HEALTH_GET(typed, tcp, rcv_tstamp) == (__u32)bpf_jiffies64())
+		return 0;
+	if (HEALTH_GET(typed, tcp, delivered_mstamp) / sample_every_us == bpf_ktime_get_ns() / NANOS / sample_every_us)
+		return 0;
+	control = (void *)skb + bpf_core_field_offset(struct sk_buff, cb);
+	if ((__s32)(BPF_CORE_READ(control, ack_seq) - HEALTH_GET(typed, tcp, snd_una)) <= 0)
+		return 0;
+	netns = health_netns(sk);
+	if (!rt_on_this_node(netns) || !health_ends(sk, false, &flow))
+		return 0;
+	connection = bpf_map_lookup_elem(&health_connections, &id);
+	health_key_of(&flow, netns, connection ? connection->role : health_guess(&flow), &key);
+	return health_look(sk, &key, &flow);
+}
+
+/* Typed where the kernel allows it, else raw: one of the two is loaded. */
+#define HEALTH_HOOK(tracepoint, name, work, ...) \
+	SEC("tp_btf/" #tracepoint) \
+	int BPF_PROG(name, __VA_ARGS__) \
+	{ \
+		const bool typed = true; \
+		(void)typed; \
+		return work; \
+	} \
+	SEC("raw_tp/" #tracepoint) \
+	int BPF_PROG(raw_##name, __VA_ARGS__) \
+	{ \
+		const bool typed = false; \
+		(void)typed; \
+		return work; \
+	}
+
+HEALTH_HOOK(inet_sock_set_state, state, health_state(sk, from, to), struct sock *sk, int from, int to)
+HEALTH_HOOK(tcp_destroy_sock, destroy, health_forget(sk), struct sock *sk)
+HEALTH_HOOK(tcp_receive_reset, received_reset, health_received_reset(sk), struct sock *sk)
+HEALTH_HOOK(tcp_send_reset, sent_reset, health_sent_reset(sk, skb), struct sock *sk, struct sk_buff *skb)
+HEALTH_HOOK(tcp_retransmit_synack, answer, health_answered_again(request), struct sock *sk, struct sock *request)
+HEALTH_HOOK(tcp_probe, probe, health_probe(sk, skb, typed), struct sock *sk, struct sk_buff *skb)
