@@ -4,16 +4,22 @@
  * kfree_skb is loaded: the one whose arguments the running kernel's tracepoint has.
  */
 #include "context.h"
+#include <retina/node.h>
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-RT_CONFIG(__u32, only_netns, "Inode number of the only network namespace to count in; 0: all") = 0;
+RT_CONFIG(__u32, only_netns, "Inode number of the only network namespace to count in; 0: the host decides") = 0;
 
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
 
 /* SKB_DROP_REASON_NOT_SPECIFIED before the enum existed: user space goes by the place. */
 #define REASON_UNTOLD 0
+
+RT_INLINE bool drop_is_ours(rt_netns netns)
+{
+	return only_netns ? netns == only_netns : rt_on_this_node(netns);
+}
 
 RT_INLINE bool drop_is_quiet(rt_reason reason)
 {
@@ -87,7 +93,7 @@ RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason,
 	key.location = (__u64)location & DROP_LOCATION_MASK;
 	if (!drop_read_context(skb, receiver, typed, &key))
 		return 0;
-	if (only_netns && key.netns != only_netns)
+	if (!drop_is_ours(key.netns))
 		return 0;
 	drop_read_packet(skb, typed, &key, &value);
 	drop_count(&key, &value);
@@ -159,7 +165,7 @@ RT_INLINE int drop_connect(struct sock *sk, int from, int to)
 	if (!drop_connect_was_told(sk) && BPF_CORE_READ(tcp, packets_out) && !BPF_CORE_READ(tcp, total_retrans))
 		return 0;
 	key.netns = drop_netns(BPF_CORE_READ(sk, __sk_common.skc_net.net));
-	if (only_netns && key.netns != only_netns)
+	if (!drop_is_ours(key.netns))
 		return 0;
 	key.reason = DROP_CONNECT_FAILED;
 	key.direction = DROP_EGRESS;

@@ -4,8 +4,10 @@ import { z } from 'zod';
 export const config = z.strictObject({
   netns: z
     .enum(['all', 'own'])
-    .default('all')
-    .describe("Network namespaces to count drops in: all of this kernel's, or only the agent's own."),
+    .optional()
+    .describe(
+      "Network namespaces to count drops in: all of this kernel's, or only the agent's own. Default: kernelEvents.namespaces.",
+    ),
   countNoLoss: z.boolean().default(false).describe('Count as drops also what the kernel frees without a loss.'),
   intervalMs: z
     .int()

@@ -65,7 +65,7 @@ async function load(ctx: PluginContext<Config, typeof metrics>): Promise<{ handl
     });
   }
   const options = (program: string, connect: string) => ({
-    constants: { only_netns: ctx.config.netns === 'own' ? ownNetns() : 0 },
+    constants: scope(ctx.config.netns),
     maxEntries: { drop_flows_0: ctx.config.maxFlows, drop_flows_1: ctx.config.maxFlows },
     skipPrograms: ALL_PROGRAMS.filter((name) => name !== program && name !== connect),
   });
@@ -82,6 +82,12 @@ async function load(ctx: PluginContext<Config, typeof metrics>): Promise<{ handl
 
 const TYPED_PROGRAMS = [...Object.values(BY_ARGUMENTS), 'connect'];
 const ALL_PROGRAMS = TYPED_PROGRAMS.flatMap((name) => [name, `raw_${name}`]);
+
+/** The namespaces to count in, where the plugin's own option says it and not the host's. */
+function scope(netns: Config['netns']): Readonly<Record<string, number>> {
+  if (netns === undefined) return {};
+  return { only_netns: netns === 'own' ? ownNetns() : 0, rt_node_only: 0 };
+}
 
 /** Inode number of this process's network namespace. */
 function ownNetns(): number {

@@ -55,7 +55,7 @@ logLevel: loud
 });
 
 test("flat keys reach the plugins that declare them, in the form they take; the original's names are no mistakes", async () => {
-  const { problems, warnings } = await check(`enabledPlugin: [flows, linuxutil]
+  const { problems, warnings } = await check(`enabledPlugin: [flows, pktmon]
 conntrackReportInterval: 10s
 metricsIntervalDuration: 2s
 exporters: {out: {}}
@@ -64,7 +64,7 @@ metricsConfiguration: {contextOptions: [{metricName: forward_count}, {metricName
 `);
   expect(problems).toEqual([]);
   expect(warnings.map(({ path, message }) => [path, message])).toEqual([
-    ['enabledPlugin[1]', 'the plugin linuxutil is not installed and will not run'],
+    ['enabledPlugin[1]', 'the plugin pktmon is not installed and will not run'],
     ['metricsConfiguration.contextOptions[1].metricName', 'has no effect: no enabled plugin produces it'],
   ]);
 });

@@ -111,6 +111,7 @@ function toConfig(raw: RawConfig, directory: string): Config {
       local: raw.identity.local,
     },
     apiServers: raw.apiServers,
+    kernelEvents: raw.kernelEvents,
     flows: raw.flows,
     api: raw.api,
     directory,

@@ -75,7 +75,9 @@ const hostKeys = {
   plugins: z
     .record(z.string().min(1), component)
     .optional()
-    .describe('Plugins to run: NAME for @retina/plugin-NAME, another npm package, or a path; each with its own options.'),
+    .describe(
+      'Plugins to run: NAME for @retina/plugin-NAME, another npm package, or a path; each with its own options.',
+    ),
   exporters: z
     .record(z.string().min(1), component)
     .optional()
@@ -115,6 +117,17 @@ const hostKeys = {
     )
     .default([])
     .describe('Addresses of the Kubernetes API server, where no cluster tells them.'),
+  kernelEvents: z
+    .strictObject({
+      namespaces: z
+        .enum(['auto', 'node', 'all'])
+        .default('auto')
+        .describe(
+          "Network namespaces whose kernel-wide events (drops, retransmits, failed connects) count. `node`: the agent's own and those its interfaces lead to. `all`: every one of this kernel. `auto`: all on a machine of its own, `node` where the agent's node is itself a namespace.",
+        ),
+    })
+    .default({ namespaces: 'auto' })
+    .describe('Events of the kernel that have no interface of ours.'),
   metricsConfiguration: metricsConfiguration
     .optional()
     .describe("Labels of pod-level metrics, in the shape of MetricsConfiguration's spec."),
@@ -233,6 +246,7 @@ export interface Config {
   readonly identity: { readonly file: string | undefined; readonly local: boolean };
   /** `10.0.0.1:443`, `[fd00::1]:6443` */
   readonly apiServers: readonly string[];
+  readonly kernelEvents: { readonly namespaces: 'auto' | 'node' | 'all' };
   readonly flows: { readonly history: number };
   readonly api: { readonly socket: string | false };
   /** The folder packages and relative paths are resolved from: the configuration file's, else the working directory. */

@@ -8,8 +8,10 @@ import { EndpointTable } from '../identity/table.ts';
 import { MetricStore } from '../metrics/store.ts';
 import { AddressNameTable } from '../node/address-names.ts';
 import { ConfiguredApiServers } from '../node/api-servers.ts';
+import { nodeOnly } from '../taps/node-namespaces.ts';
 import { TapService } from '../taps/service.ts';
 import { AgentMetrics } from './agent-metrics.ts';
+import { readAgent } from './agent-readings.ts';
 import { ComponentSet } from './component-set.ts';
 import { FlowSources } from './flow-sources.ts';
 import { Identities } from './identities.ts';
@@ -96,7 +98,7 @@ export class Host extends EventEmitter<HostEvents> {
     this.flows = new FlowPipeline({ endpoints: this.endpoints, history: this.history, log });
     this.apiServers = new ConfiguredApiServers(config.apiServers);
     this.agent = new AgentMetrics(this.metrics, options.version ?? '0.0.0');
-    this.taps = native.loader && new TapService(native.loader, config.taps, log);
+    this.taps = native.loader && new TapService(native.loader, config.taps, nodeOnly(config, native.loader), log);
     this.identities = new Identities(this.endpoints, native.loader, log);
     this.components = new ComponentSet({
       limits: { ...LIMITS, ...options.limits },
@@ -125,7 +127,7 @@ export class Host extends EventEmitter<HostEvents> {
         }
       },
     });
-    this.metrics.onCollect(() => this.collect());
+    this.metrics.onCollect(() => readAgent(this.agent, this));
     let turns = 0;
     this.timer = setInterval(() => {
       this.endpoints.sweep();
@@ -208,7 +210,7 @@ export class Host extends EventEmitter<HostEvents> {
   private async apply(config: Config): Promise<ReconcileReport> {
     const before = this.current;
     this.current = config;
-    const pending = (['nodeName', 'flows', 'api', 'directory'] as const).filter(
+    const pending = (['nodeName', 'flows', 'api', 'kernelEvents', 'directory'] as const).filter(
       (key) => !same(before[key], config[key]),
     );
     if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);
@@ -232,25 +234,6 @@ export class Host extends EventEmitter<HostEvents> {
     const settled = this.native.loader?.settled() ?? Promise.resolve();
     const late = sleep(Math.max(0, deadline - Date.now()), undefined, { signal: left.signal }).catch(() => undefined);
     await Promise.race([settled, late]).finally(() => left.abort());
-  }
-
-  /** Brings the agent's own metrics up to date before a reading. */
-  private collect(): void {
-    const { of } = this.agent;
-    of.retina_flow_records_total.set(this.flows.records);
-    let parsed = 0;
-    for (const [component, { packets, lost }] of this.sources.totals()) {
-      parsed += packets;
-      const labels = [this.agent.label('kernel'), this.agent.label(component)] as const;
-      of.controlplane_networkobservability_lost_events_counter.set(lost, ...labels);
-      of.retina_lost_records_total.set(lost, ...labels);
-    }
-    of.controlplane_networkobservability_parsed_packets_counter.set(parsed);
-    for (const { name, failedRecords } of this.flows.stats()) {
-      of.retina_lost_records_total.set(failedRecords, this.agent.label('sink'), this.agent.label(name));
-    }
-    of.retina_taps.clear();
-    for (const { role, mode } of this.tapList()) of.retina_taps.add(1, this.agent.label(role), this.agent.label(mode));
   }
 }
 

@@ -87,8 +87,9 @@ function pluginContext(
       const file = path.basename(object.pathname);
       scope.step = `loading ${file}`;
       using spec = native.loader.openObject(object);
-      const { reuseMaps, constants } = scope.use(services.taps.share(spec, file));
-      const loading = spec.load({ ...options, constants: { ...options.constants, ...constants }, reuseMaps });
+      const { reuseMaps, defaults, constants } = scope.use(services.taps.share(spec, file));
+      const all = { ...defaults, ...options.constants, ...constants };
+      const loading = spec.load({ ...options, constants: all, reuseMaps });
       const loaded = scope.use(await loading);
       scope.step = `after loading ${file}`;
       return new GuardedHandle(loaded, plugin.name, run, services.taps, services.sources);

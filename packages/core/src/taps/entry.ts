@@ -1,5 +1,5 @@
 import type { BpfProgram, TapLink } from '@retina/loader';
-import type { Logger, Tap } from '@retina/sdk';
+import { type Logger, RetinaError, type Tap } from '@retina/sdk';
 import type { Candidate } from './roles.ts';
 import { HOOKS, type Hook, type TapChain } from './chain.ts';
 
@@ -130,4 +130,17 @@ export class TapEntry {
     for (const link of this.links.values()) link[Symbol.dispose]();
     this.links.clear();
   }
+}
+
+/** Why not every interface is tapped in full; undefined if all are. */
+export function incomplete(entries: Iterable<TapEntry>): RetinaError | undefined {
+  const all = [...entries];
+  const failed = all.filter((one) => one.error !== undefined);
+  if (failed.length === 0) return undefined;
+  const found = failed.slice(0, 3).map((one) => `${one.name}: ${one.error}`);
+  return new RetinaError(
+    'RETINA_ATTACH_FAILED',
+    `${failed.length} of ${all.length} interfaces are not tapped in full`,
+    { found: found.join(' | '), next: 'the rest is observed; it is tried again', retryable: true },
+  );
 }

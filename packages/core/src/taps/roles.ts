@@ -27,7 +27,7 @@ export function tapCandidates(
   patterns: TapPatterns,
 ): ReadonlyMap<number, Candidate> {
   const byIndex = new Map(interfaces.map((one) => [one.ifindex, one]));
-  const uplinks = new Set(defaultRoutes.map((ifindex) => lowest(ifindex, byIndex)));
+  const uplinks = uplinksOf(interfaces, defaultRoutes);
   const extra = matcher(patterns.extra);
   const exclude = matcher(patterns.exclude);
   const out = new Map<number, Candidate>();
@@ -45,6 +45,12 @@ export function tapCandidates(
   return out;
 }
 
+/** Devices of the default routes. */
+export function uplinksOf(interfaces: readonly Interface[], defaultRoutes: readonly number[]): ReadonlySet<number> {
+  const byIndex = new Map(interfaces.map((one) => [one.ifindex, one]));
+  return new Set(defaultRoutes.map((ifindex) => lowest(ifindex, byIndex)));
+}
+
 /** Down through VLANs to the device that frames leave by, as far as it is in our namespace. */
 function lowest(ifindex: number, byIndex: ReadonlyMap<number, Interface>): number {
   const seen = new Set<number>();
@@ -59,7 +65,7 @@ function lowest(ifindex: number, byIndex: ReadonlyMap<number, Interface>): numbe
 }
 
 /** A veth's index at the other end may equal one of ours by chance; only if both point at each other is the peer here. */
-function leadsElsewhere(one: Interface, byIndex: ReadonlyMap<number, Interface>): boolean {
+export function leadsElsewhere(one: Interface, byIndex: ReadonlyMap<number, Interface>): boolean {
   if (one.kind !== 'veth') return false;
   if (one.linkNetnsid !== -1) return true;
   const peer = byIndex.get(one.linkIfindex);

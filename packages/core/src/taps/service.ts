@@ -1,8 +1,9 @@
 import type { Interface, LoadedFlowSource, LoadedObject, LoaderApi, ObjectSpec } from '@retina/loader';
-import { RetinaError, type Logger, type Tap } from '@retina/sdk';
+import type { Logger, RetinaError, Tap } from '@retina/sdk';
 import { TapChain, type TapMember } from './chain.ts';
-import { TapEntry } from './entry.ts';
-import { tapCandidates, type TapPatterns } from './roles.ts';
+import { incomplete, TapEntry } from './entry.ts';
+import { NodeNamespaces, namespacesOf } from './node-namespaces.ts';
+import { tapCandidates, type TapPatterns, uplinksOf } from './roles.ts';
 import { SharedMaps, type Share } from './shared-maps.ts';
 
 /** Least time between two readings of the interfaces, in milliseconds. */
@@ -33,6 +34,7 @@ export class TapService {
   private settings: TapSettings;
   private readonly maps: SharedMaps;
   private readonly chain: TapChain;
+  private readonly namespaces: NodeNamespaces;
   private readonly entries = new Map<number, TapEntry>();
   private readonly reports = new Map<TapMember, TapReport>();
   private readonly listeners = new Set<TapListener>();
@@ -44,11 +46,13 @@ export class TapService {
   private again = false;
   private stopped = false;
 
-  constructor(loader: LoaderApi, settings: TapSettings, log: Logger) {
+  /** `nodeOnly`: kernel-wide events are counted in this node's namespaces only. */
+  constructor(loader: LoaderApi, settings: TapSettings, nodeOnly: boolean, log: Logger) {
     this.loader = loader;
     this.settings = settings;
     this.log = log;
-    this.maps = new SharedMaps(loader);
+    this.maps = new SharedMaps(loader, nodeOnly);
+    this.namespaces = new NodeNamespaces(this.maps, loader.ownNetns(), log);
     this.chain = new TapChain({
       slots: (hook) => this.maps.chain(hook),
       relink: (hook, program) => this.entries.forEach((entry) => entry.relink(hook, program)),
@@ -76,6 +80,7 @@ export class TapService {
     this.subscription?.[Symbol.dispose]();
     for (const entry of this.entries.values()) entry.close();
     this.entries.clear();
+    this.namespaces[Symbol.dispose]();
     this.maps[Symbol.dispose]();
   }
 
@@ -108,7 +113,7 @@ export class TapService {
     const member: TapMember = { object, name, rank };
     this.chain.add(member);
     this.reports.set(member, report);
-    report(this.problem()); // what is known of before nobody tells again
+    report(incomplete(this.entries.values())); // what is known of before nobody tells again
     for (const entry of this.entries.values()) void entry.attach();
     return {
       [Symbol.dispose]: () => {
@@ -179,6 +184,7 @@ export class TapService {
       this.loader.namedNamespaces(),
     ]);
     if (this.stopped) return;
+    this.namespaces.update(namespacesOf(interfaces, uplinksOf(interfaces, routes), namespaces));
     const inodes = new Map(namespaces.map(({ netnsid, inode }) => [netnsid, inode]));
     const wanted = tapCandidates(interfaces, routes, this.settings);
     for (const [ifindex, entry] of this.entries) {
@@ -222,26 +228,8 @@ export class TapService {
   private notify(change: 'added' | 'changed' | 'removed', entry: TapEntry): void {
     const tap = entry.tap();
     for (const listener of this.listeners) listener(change, tap);
-    const cause = this.problem();
+    const cause = incomplete(this.entries.values());
     for (const report of this.reports.values()) report(cause);
-  }
-
-  /** Why not every interface is tapped in full. */
-  private problem(): RetinaError | undefined {
-    const failed = [...this.entries.values()].filter((one) => one.error !== undefined);
-    if (failed.length === 0) return undefined;
-    return new RetinaError(
-      'RETINA_ATTACH_FAILED',
-      `${failed.length} of ${this.entries.size} interfaces are not tapped in full`,
-      {
-        found: failed
-          .slice(0, 3)
-          .map((one) => `${one.name}: ${one.error}`)
-          .join(' | '),
-        next: 'the rest is observed; it is tried again',
-        retryable: true,
-      },
-    );
   }
 }
 
