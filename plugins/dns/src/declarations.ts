@@ -36,7 +36,10 @@ export const config = z.strictObject({
     .describe('How the label query is kept small.'),
   responseLabels: z
     .strictObject({
-      mode: z.enum(['addresses', 'none']).default('addresses').describe('The response label: the addresses, or nothing.'),
+      mode: z
+        .enum(['addresses', 'none'])
+        .default('addresses')
+        .describe('The response label: the addresses, or nothing.'),
       maxResponses: z
         .int()
         .min(0)
@@ -46,7 +49,10 @@ export const config = z.strictObject({
     })
     .prefault({})
     .describe('How the label response is kept small.'),
-  learnNames: z.boolean().default(true).describe('Remember names by the addresses answered, for endpoints outside the cluster.'),
+  learnNames: z
+    .boolean()
+    .default(true)
+    .describe('Remember names by the addresses answered, for endpoints outside the cluster.'),
   readMs: z.int().min(5).max(50).default(25).describe("Milliseconds between two readings of the kernel's ring."),
   ringBytes: z
     .int()
@@ -64,7 +70,12 @@ export const config = z.strictObject({
   streams: z
     .strictObject({
       max: z.int().min(16).max(65_536).default(4096).describe('Most TCP connections followed, each way for itself.'),
-      bytesEach: z.int().min(4096).max(1_048_576).default(65_536).describe('Most bytes kept for one way of one connection.'),
+      bytesEach: z
+        .int()
+        .min(4096)
+        .max(1_048_576)
+        .default(65_536)
+        .describe('Most bytes kept for one way of one connection.'),
       bytesTotal: z.int().min(65_536).max(268_435_456).default(4_194_304).describe('Most bytes kept for all of them.'),
     })
     .prefault({})
@@ -86,7 +97,10 @@ export const metrics = {
   }, // prettier-ignore
   dns_unanswered_total: { kind: 'counter', help: 'DNS queries without a response in time.' },
   dns_retries_total: { kind: 'counter', help: 'DNS queries sent again while the first one waited.' },
-  dns_unsolicited_responses_total: { kind: 'counter', help: 'DNS responses to no query seen: late, repeated or forged.' },
+  dns_unsolicited_responses_total: {
+    kind: 'counter',
+    help: 'DNS responses to no query seen: late, repeated or forged.',
+  },
   dns_truncated_responses_total: { kind: 'counter', help: 'DNS responses that did not fit (TC bit).' },
   dns_untracked_queries_total: {
     kind: 'counter', help: 'DNS queries whose response was not waited for, by cause.', labels: ['cause'],
@@ -107,7 +121,11 @@ export const metrics = {
     kind: 'histogram', scope: 'pod', option: 'dns_latency_seconds', unit: 'seconds', direction: true, buckets: LATENCY,
     help: 'From a DNS query to its response: ingress as the endpoint that asked sees it, egress as the one that answers.',
   }, // prettier-ignore
-  dns_tap_packets_total: { kind: 'counter', help: 'DNS packets at every tap, empty TCP segments aside.', labels: ['protocol'] },
+  dns_tap_packets_total: {
+    kind: 'counter',
+    help: 'DNS packets at every tap, empty TCP segments aside.',
+    labels: ['protocol'],
+  },
   dns_missed_packets_total: {
     kind: 'counter', help: 'DNS packets at a tap that were not read, by cause.', labels: ['protocol', 'cause'],
   }, // prettier-ignore
@@ -118,11 +136,19 @@ export const metrics = {
     kind: 'counter', labels: ['protocol', 'outcome'],
     help: 'DNS messages at every tap: counted, a duplicate of one counted at another tap, or malformed.',
   }, // prettier-ignore
-  dns_malformed_messages_total: { kind: 'counter', help: 'DNS messages with a mistake, by what it is.', labels: ['cause'] },
+  dns_malformed_messages_total: {
+    kind: 'counter',
+    help: 'DNS messages with a mistake, by what it is.',
+    labels: ['cause'],
+  },
   dns_stream_dropped_bytes_total: {
     kind: 'counter', unit: 'bytes', help: 'Bytes of DNS over TCP that became no message, by cause.', labels: ['cause'],
   }, // prettier-ignore
   dns_streams: { kind: 'gauge', help: 'TCP connections followed, each way for itself.' },
   dns_stream_buffer_bytes: { kind: 'gauge', unit: 'bytes', help: 'Memory that holds parts of TCP streams.' },
-  dns_label_overflow_total: { kind: 'counter', help: 'Messages whose label reads "overflow", by label.', labels: ['label'] },
+  dns_label_overflow_total: {
+    kind: 'counter',
+    help: 'Messages whose label reads "overflow", by label.',
+    labels: ['label'],
+  },
 } as const;

@@ -1,10 +1,8 @@
-import { MAX_NAME, NAME_CUT, NAME_LABEL, NAME_LONG, NAME_POINTER, readName } from './names.ts';
+import { MAX_NAME, NAME_CUT, NAME_LABEL, NAME_LONG, NAME_POINTER, readName, skipName } from './names.ts';
 
 export const HEADER = 12;
 /** Addresses kept of one answer; further ones count in `answers` only. */
 export const MAX_ADDRESSES = 32;
-/** Records looked at in one message. */
-const MAX_RECORDS = 128;
 const MAX_QUESTIONS = 16;
 
 export const TYPE_A = 1;
@@ -19,7 +17,7 @@ const CLASS_MASK = 0x7fff;
 export const FLAWS = [
   'none', 'too_short', 'question_cut', 'question_label', 'question_pointer', 'question_name_too_long',
   // the question is good, what follows is not
-  'records_cut', 'records_label', 'records_pointer', 'records_name_too_long', 'records_too_many',
+  'records_cut', 'records_label', 'records_pointer', 'records_name_too_long', 'questions_too_many',
 ] as const; // prettier-ignore
 export type Flaw = (typeof FLAWS)[number];
 const FIRST_OF_RECORDS = FLAWS.indexOf('records_cut');
@@ -94,15 +92,14 @@ function readRecords(
 ): number {
   const records = into.answers + others;
   if (records === 0) return 0;
-  if (into.questions > MAX_QUESTIONS) return FLAWS.indexOf('records_too_many');
+  if (into.questions > MAX_QUESTIONS) return FLAWS.indexOf('questions_too_many');
   for (let i = 1; i < into.questions; i++) {
-    at = readName(bytes, from, at, end);
+    at = skipName(bytes, from, at, end);
     if (at < 0) return recordFlaw(at, whole);
     at += 4;
   }
   for (let i = 0; i < records; i++) {
-    if (i === MAX_RECORDS) return FLAWS.indexOf('records_too_many');
-    at = readName(bytes, from, at, end);
+    at = skipName(bytes, from, at, end);
     if (at < 0) return recordFlaw(at, whole);
     if (at + 10 > end) return recordFlaw(NAME_CUT, whole);
     const type = (bytes[at]! << 8) | bytes[at + 1]!;

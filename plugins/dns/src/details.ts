@@ -2,7 +2,7 @@ import type { DnsDetails } from '@retina/sdk';
 import { addressText } from './addresses.ts';
 import { decode, Message, TYPE_CNAME } from './decode.ts';
 import { codeName, typeName } from './iana.ts';
-import { nameText, readName } from './names.ts';
+import { nameText, readName, skipName } from './names.ts';
 
 /** Bytes of a message kept for the flow log; what a larger one says behind them is left out. */
 const KEPT = 1024;
@@ -112,9 +112,9 @@ class KeptMessage implements DnsDetails {
     const [bytes, from, end] = [this.#bytes, this.#at, this.#at + this.#length];
     const found: string[] = [];
     let at = from + 12;
-    for (let i = 0; i < Math.min(questions, 16) && at > 0; i++) at = readName(bytes, from, at, end) + 4;
-    for (let i = 0; i < Math.min(answers, 128) && found.length < MAX_CNAMES; i++) {
-      at = readName(bytes, from, at, end);
+    for (let i = 0; i < Math.min(questions, 16) && at > 0; i++) at = skipName(bytes, from, at, end) + 4;
+    for (let i = 0; i < answers && found.length < MAX_CNAMES; i++) {
+      at = skipName(bytes, from, at, end);
       if (at < 0 || at + 10 > end) break;
       const data = at + 10;
       if (((bytes[at]! << 8) | bytes[at + 1]!) === TYPE_CNAME) found.push(this.nameAt(data));

@@ -163,7 +163,8 @@ export class Labels {
 /** True for names that match one of the patterns: `*` stands for any characters. */
 export function matcher(patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => false;
-  const sources = patterns.map((pattern) =>
+  const sources = patterns.map(
+    (pattern) =>
     pattern.toLowerCase().replace(/\.$/, '').replace(/[\\^$.|?+()[\]{}]/g, '\\$&').replaceAll('*', '.*'), // prettier-ignore
   );
   const all = new RegExp(`^(?:${sources.join('|')})$`);

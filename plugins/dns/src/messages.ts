@@ -89,7 +89,8 @@ export class Messages {
     if (response) {
       const slot = tracked ? this.pending.find(packet, true, message.id, question) : -1;
       if (slot >= 0) {
-        counted = this.pending.counted[slot] === 1;
+        // where the query of another tap was lost, that tap has counted the response already
+        counted = this.pending.counted[slot] === 1 && !this.sightings.again(packet, true, bytes, from, end);
         latency = Math.max(0, packet.at - this.pending.sentAt[slot]!) / 1000;
         this.pending.remove(slot);
         if (counted) this.answered(bytes, latency);

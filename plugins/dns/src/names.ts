@@ -1,6 +1,8 @@
 /** Most bytes of a name in a message, the root's zero byte included (RFC 1035, 3.1). */
 export const MAX_NAME = 255;
 const MAX_LABEL = 63;
+/** Pointers followed in one name. */
+const MAX_POINTERS = 128;
 
 /** Why a name cannot be read, as negative numbers. */
 export const NAME_CUT = -1; // ends within
@@ -17,22 +19,41 @@ export interface NameBuffer {
   length: number;
 }
 
+/** The offset behind the name at `at`, as {@link readName} has it, but following no pointer. */
+export function skipName(bytes: Uint8Array, from: number, at: number, end: number): number {
+  const start = at;
+  while (at < end) {
+    const size = bytes[at]!;
+    if (size === 0) return at + 1;
+    if (size >= 0xc0) {
+      if (at + 1 >= end) return NAME_CUT;
+      return from + (((size & 0x3f) << 8) | bytes[at + 1]!) < start ? at + 2 : NAME_POINTER;
+    }
+    if (size > MAX_LABEL) return NAME_LABEL;
+    at += size + 1;
+    if (at - start > MAX_NAME) return NAME_LONG;
+  }
+  return NAME_CUT;
+}
+
 /**
- * Reads the name at `at` of the message that lies in `bytes` from `from` to `end`. Returns the offset behind it, or one of
- * the negative numbers above. With `into`, the name is written there, in lower case with `fold`. Terminates on any bytes:
- * a pointer must point in front of where it was reached, and 255 bytes are the most.
+ * Reads the name at `at` of the message that lies in `bytes` from `from` to `end`, into `into`, in lower case with `fold`.
+ * Returns the offset behind it, or one of the negative numbers above. Terminates on any bytes: a pointer must point in
+ * front of where it was reached, there are 128 of them at most, and the name has at most 255 bytes.
  */
 export function readName(
   bytes: Uint8Array,
   from: number,
   at: number,
   end: number,
-  into?: NameBuffer,
+  into: NameBuffer,
   fold = false,
 ): number {
+  const out = into.bytes;
   let behind = -1;
   let length = 0;
   let limit = at;
+  let pointers = 0;
   for (;;) {
     if (at >= end) return NAME_CUT;
     const size = bytes[at]!;
@@ -41,24 +62,21 @@ export function readName(
       if (at + 1 >= end) return NAME_CUT;
       if (behind < 0) behind = at + 2;
       const target = from + (((size & 0x3f) << 8) | bytes[at + 1]!);
-      if (target >= limit) return NAME_POINTER;
+      if (target >= limit || ++pointers > MAX_POINTERS) return NAME_POINTER;
       at = limit = target;
       continue;
     }
     if (length + size + 1 > MAX_NAME) return NAME_LONG;
     if (at + size >= end && size > 0) return NAME_CUT;
-    if (into) {
-      const out = into.bytes;
-      out[length] = size;
-      for (let i = 1; i <= size; i++) {
-        const byte = bytes[at + i]!;
-        out[length + i] = fold && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
-      }
+    out[length] = size;
+    for (let i = 1; i <= size; i++) {
+      const byte = bytes[at + i]!;
+      out[length + i] = fold && byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
     }
     length += size + 1;
     at += size + 1;
     if (size > 0) continue;
-    if (into) into.length = length;
+    into.length = length;
     return behind < 0 ? at : behind;
   }
 }

@@ -60,7 +60,8 @@ export class Seen {
     }
     for (let at = 0; at < length; at += segment) {
       const size = Math.min(segment, length - at);
-      if (from + at < end) this.messages.take(packet, bytes, from + at, Math.min(from + at + size, end), from + at + size <= end); // prettier-ignore
+      if (from + at < end)
+        this.messages.take(packet, bytes, from + at, Math.min(from + at + size, end), from + at + size <= end); // prettier-ignore
       else this.notCopied++;
     }
   }
