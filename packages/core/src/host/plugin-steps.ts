@@ -90,7 +90,7 @@ function pluginContext(
       const { reuseMaps, defaults, constants } = scope.use(services.taps.share(spec, file));
       const all = { ...defaults, ...options.constants, ...constants };
       const loading = spec.load({ ...options, constants: all, reuseMaps });
-      const loaded = scope.use(await loading);
+      const loaded = scope.use(await scope.kernelWorks(loading));
       scope.step = `after loading ${file}`;
       return new GuardedHandle(loaded, plugin.name, run, services.taps, services.sources);
     },

@@ -15,6 +15,8 @@ export class HostScope implements Scope {
   readonly log: Logger;
   /** What `setup` is waiting for, for the message when it does not come back. */
   step = 'setup';
+  /** The kernel is at work for `setup`, at its own pace: no fault of the component's if that takes long. */
+  inKernel: Promise<unknown> | undefined;
   private readonly controller = new AbortController();
   private readonly guard: Guard;
   private readonly onDegrade: (cause: RetinaError) => Disposable;
@@ -60,6 +62,16 @@ export class HostScope implements Scope {
     const item = { what, release: last ? release : end };
     this.hold(item);
     return { [Symbol.dispose]: end };
+  }
+
+  /** Waits for the kernel; meanwhile no deadline runs out. */
+  async kernelWorks<T>(work: Promise<T>): Promise<T> {
+    this.inKernel = work;
+    try {
+      return await work;
+    } finally {
+      if (this.inKernel === work) this.inKernel = undefined;
+    }
   }
 
   defer(release: () => void | Promise<void>): void {
