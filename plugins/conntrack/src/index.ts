@@ -66,8 +66,8 @@ function follow(ctx: Context): void {
   }
   ctx.defer(() => ctx.translations.endOlder(Infinity));
   ctx.every(FOLLOW_MS, async () => {
-    all.conntrack_translations.set(ctx.translations.size);
     await followed.check();
+    all.conntrack_translations.set(ctx.translations.size);
   });
 }
 
