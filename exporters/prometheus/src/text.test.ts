@@ -100,6 +100,11 @@ hole{a="z\\n"} -Inf
     const pieces = [...renderText(reader(family('m', ['a'], rows)))];
     expect(pieces.length).toBeGreaterThan(3);
     expect(pieces.join('').trimEnd().split('\n')).toHaveLength(1_002);
+    const bounds = Array.from({ length: 30 }, (_, i) => 2 ** i);
+    const histogram = () => ({ bounds, counts: new Array<number>(31).fill(1), sum: 1 });
+    const wide = [...renderText(reader(family('h', ['a'], rows, { kind: 'histogram', histogram })))];
+    expect(Math.max(...wide.map((piece) => piece.split('\n').length))).toBeLessThan(320);
+    expect(wide.join('').trimEnd().split('\n')).toHaveLength(33_002);
   });
 
   it.runIf(existsSync('/usr/bin/promtool'))('is what promtool reads', () => {

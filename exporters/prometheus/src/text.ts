@@ -1,7 +1,7 @@
 import type { MetricFamily, MetricReader } from '@retina/sdk';
 
-/** Rows rendered in one piece: about half a millisecond. */
-const ROWS = 256;
+/** Lines rendered in one piece: about half a millisecond. */
+const LINES = 256;
 
 /**
  * The Prometheus text format 0.0.4, piece by piece, so that the caller may pause between pieces. A family without samples
@@ -17,17 +17,22 @@ function* renderFamily(family: MetricFamily): Generator<string> {
   const before = labels.map((label, i) => `${i === 0 ? '' : ','}${label}="`);
   let head = `# HELP ${name} ${escapeHelp(family.help)}\n# TYPE ${name} ${kind}\n`;
   let text = '';
-  let rows = 0;
+  let lines = 0;
   for (let i = 0; i < family.size; i++) {
     if (!family.live(i)) continue;
     text += head;
     head = '';
-    if (histogram) text += renderHistogram(family, i, before);
-    else if (labels.length === 0) text += `${name} ${formatValue(family.value(i))}\n`;
+    lines++;
+    if (histogram) {
+      const { bounds, counts, sum } = family.histogram!(i);
+      text += renderHistogram(family, i, before, bounds, counts, sum);
+      lines += counts.length + 1;
+    } else if (labels.length === 0) text += `${name} ${formatValue(family.value(i))}\n`;
     else text += `${name}{${pairs(family, i, before)}} ${formatValue(family.value(i))}\n`;
-    if (++rows % ROWS === 0) {
+    if (lines >= LINES) {
       yield text;
       text = '';
+      lines = 0;
     }
   }
   if (text !== '') yield text;
@@ -39,9 +44,15 @@ function pairs(family: MetricFamily, i: number, before: readonly string[]): stri
   return text;
 }
 
-function renderHistogram(family: MetricFamily, i: number, before: readonly string[]): string {
+function renderHistogram(
+  family: MetricFamily,
+  i: number,
+  before: readonly string[],
+  bounds: readonly number[],
+  counts: readonly number[],
+  sum: number,
+): string {
   const { name } = family;
-  const { bounds, counts, sum } = family.histogram!(i);
   const own = pairs(family, i, before);
   const comma = own === '' ? '' : ',';
   let text = '';

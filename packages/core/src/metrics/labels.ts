@@ -55,7 +55,9 @@ export class LabelDomain {
   id(text: string): number {
     const known = this.ids.get(text);
     if (known !== undefined) return known;
-    if (text.length > MAX_TEXT) return this.id(text.slice(0, MAX_TEXT));
+    // Half a character cannot be written, and two texts with one each would then read the same.
+    const sound = (text.length > MAX_TEXT ? text.slice(0, MAX_TEXT) : text).toWellFormed();
+    if (sound !== text) return this.id(sound);
     if (this.size >= this.limit) {
       this.refused++;
       return OVERFLOW_LABEL;

@@ -155,6 +155,10 @@ describe('MetricStore', () => {
       'overflow',
     ]);
     expect(domain.refused).toBe(2);
-    expect(store().labels.domain('q').id('x'.repeat(5000))).toBeGreaterThan(1);
+    const other = store().labels.domain('q');
+    expect(other.id('x'.repeat(5000))).toBe(other.id('x'.repeat(6000)));
+    // what could not be told apart once it is written is one
+    expect(other.id('a\ud800')).toBe(other.id('a\udc00'));
+    expect(other.text(other.id(`${'x'.repeat(1023)}💥`)).isWellFormed()).toBe(true);
   });
 });
