@@ -78,14 +78,76 @@ RT_INLINE __u32 dns_end(struct __sk_buff *skb, const struct rt_packet *packet)
 	return at < end ? at : end;
 }
 
+/* What the records of one packet have in common. */
+struct dns_head {
+	__u64 at;
+	__u32 sequence;
+	__u16 length;
+	__u8 marks;
+};
+
+/* Room for one more record of a packet, filled in but for its data, or NULL. */
+RT_INLINE struct dns_record *dns_record(const struct rt_packet *packet, const struct dns_head *head, __u32 offset)
+{
+	struct dns_record *record = RT_RESERVE(dns_records);
+	if (!record)
+		return NULL;
+	__builtin_memcpy(record->saddr, &packet->saddr, sizeof(record->saddr));
+	__builtin_memcpy(record->daddr, &packet->daddr, sizeof(record->daddr));
+	record->at = head->at;
+	record->ifindex = packet->ifindex;
+	record->sequence = head->sequence;
+	record->sport = bpf_ntohs(packet->sport);
+	record->dport = bpf_ntohs(packet->dport);
+	record->length = head->length;
+	record->offset = offset;
+	record->segment = packet->gso_size;
+	record->flags = packet->flags;
+	record->protocol = packet->protocol;
+	record->family = packet->family;
+	record->marks = head->marks;
+	record->cpu = bpf_get_smp_processor_id();
+	return record;
+}
+
+#define DNS_NOTHING (~0u)
+
+/* Copies `length` bytes from `begin` on. Returns how many there was room for, DNS_NOTHING if not even for the first record. */
+RT_INLINE __u32 dns_chunks(struct __sk_buff *skb, const struct rt_packet *packet, const struct dns_head *head, __u32 begin,
+			   __u32 length)
+{
+	struct dns_record *record;
+	__u64 rest;
+	__u32 offset = 0;
+
+	/* whole records first, so that the verifier sees one way through each of them */
+	for (; offset < DNS_MAX_CHUNKS * DNS_CHUNK && length - offset > DNS_CHUNK; offset += DNS_CHUNK) {
+		record = dns_record(packet, head, offset);
+		if (!record)
+			return offset ? offset : DNS_NOTHING;
+		bpf_skb_load_bytes(skb, begin + offset, record->data, DNS_CHUNK);
+		RT_SUBMIT_QUIETLY(dns_records, record);
+	}
+	if (offset == DNS_MAX_CHUNKS * DNS_CHUNK)
+		return offset;
+	record = dns_record(packet, head, offset);
+	if (!record)
+		return offset ? offset : DNS_NOTHING;
+	rest = length - offset;
+	RT_HIDE(rest);
+	if (rest > 0 && rest <= DNS_CHUNK)
+		bpf_skb_load_bytes(skb, begin + offset, record->data, rest);
+	RT_SUBMIT_QUIETLY(dns_records, record);
+	return length;
+}
+
 /* A global function: the verifier looks at it once, not behind each way to parse. The packet is in rt_tap_scratch. */
 __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 {
 	const struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
+	struct dns_head head = {};
 	struct dns_seen *seen;
-	__u32 begin, end, length, sequence = 0, offset = 0;
-	__u8 marks = egress ? DNS_EGRESS : 0;
-	__u64 now;
+	__u32 begin, end, length, copied;
 
 	if (!packet)
 		return 0;
@@ -103,60 +165,24 @@ __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 	if (packet->protocol == RT_IPPROTO_TCP) {
 		if (!length && !(packet->flags & (RT_TCP_SYN | RT_TCP_FIN | RT_TCP_RST)))
 			return 0;
-		if (length)
-			seen->packets += packet->segments;
-		if (!bpf_skb_load_bytes(skb, packet->transport + 4, &sequence, sizeof(sequence)))
-			sequence = bpf_ntohl(sequence);
-	} else {
-		seen->packets += packet->segments;
+		if (!bpf_skb_load_bytes(skb, packet->transport + 4, &head.sequence, sizeof(head.sequence)))
+			head.sequence = bpf_ntohl(head.sequence);
 	}
 	if (length > 0xffff)
 		length = 0xffff;
-	if (packet->fragment == RT_FRAGMENT_FIRST)
-		marks |= DNS_FRAGMENT;
-	if (rt_is_uplink(packet->ifindex))
-		marks |= DNS_UPLINK;
-	now = bpf_ktime_get_ns();
+	head.length = length;
+	head.marks = (egress ? DNS_EGRESS : 0) | (packet->fragment == RT_FRAGMENT_FIRST ? DNS_FRAGMENT : 0) |
+		     (rt_is_uplink(packet->ifindex) ? DNS_UPLINK : 0);
+	head.at = bpf_ktime_get_ns();
+	copied = dns_chunks(skb, packet, &head, begin, length);
 
-	for (int i = 0; i < DNS_MAX_CHUNKS; i++) {
-		__u64 part = length - offset;
-		struct dns_record *record = RT_RESERVE(dns_records);
-		if (!record) {
-			if (i)
-				seen->cut += packet->segments;
-			else if (length || packet->protocol != RT_IPPROTO_TCP)
-				seen->lost += packet->segments;
-			return 0;
-		}
-		__builtin_memcpy(record->saddr, &packet->saddr, sizeof(record->saddr));
-		__builtin_memcpy(record->daddr, &packet->daddr, sizeof(record->daddr));
-		record->at = now;
-		record->ifindex = packet->ifindex;
-		record->sequence = sequence;
-		record->sport = bpf_ntohs(packet->sport);
-		record->dport = bpf_ntohs(packet->dport);
-		record->length = length;
-		record->offset = offset;
-		record->segment = packet->gso_size;
-		record->flags = packet->flags;
-		record->protocol = packet->protocol;
-		record->family = packet->family;
-		record->marks = marks;
-		record->cpu = bpf_get_smp_processor_id();
-		if (part >= DNS_CHUNK) {
-			if (bpf_skb_load_bytes(skb, begin + offset, record->data, DNS_CHUNK))
-				__builtin_memset(record->data, 0, DNS_CHUNK);
-		} else if (part) {
-			RT_HIDE(part);
-			if (part < DNS_CHUNK && part > 0)
-				bpf_skb_load_bytes(skb, begin + offset, record->data, part);
-		}
-		RT_SUBMIT_QUIETLY(dns_records, record);
-		offset += DNS_CHUNK;
-		if (offset >= length)
-			return 0;
-	}
-	seen->cut += packet->segments;
+	if (!length && packet->protocol == RT_IPPROTO_TCP)
+		return 0;
+	seen->packets += packet->segments;
+	if (copied == DNS_NOTHING)
+		seen->lost += packet->segments;
+	else if (copied < length)
+		seen->cut += packet->segments;
 	return 0;
 }
 
