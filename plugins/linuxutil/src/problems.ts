@@ -1,5 +1,5 @@
-import type { Counter, Logger } from '@retina/sdk';
-import { ReadError } from './proc.ts';
+import { type Counter, type Logger, RetinaError } from '@retina/sdk';
+import { type Cause, ReadError } from './proc.ts';
 
 /** Counts what could not be read, and says each kind once: every interval would say it anew. */
 export class Problems {
@@ -14,7 +14,7 @@ export class Problems {
     this.log = log;
   }
 
-  add(source: string, cause: string, message: string, count = 1): void {
+  add(source: string, cause: Cause, message: string, count = 1): void {
     this.counter.add(count, this.label(source), this.label(cause));
     const kind = `${source}/${cause}`;
     if (this.told.has(kind)) return;
@@ -22,9 +22,13 @@ export class Problems {
     this.log.warn('a reading gave nothing, or not all', { source, cause, problem: message });
   }
 
-  /** An error by its cause; what is no ReadError came from netlink. */
   caught(source: string, error: unknown): void {
-    const cause = error instanceof ReadError ? error.failure : 'failed';
-    this.add(source, cause, error instanceof Error ? error.message : String(error));
+    this.add(source, causeOf(error), error instanceof Error ? error.message : String(error));
   }
+}
+
+/** What is no ReadError came from netlink. Interfaces come and go while they are asked. */
+function causeOf(error: unknown): Cause {
+  if (error instanceof ReadError) return error.failure;
+  return error instanceof RetinaError && error.found?.includes('ENODEV') ? 'vanished' : 'failed';
 }

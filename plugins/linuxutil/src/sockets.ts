@@ -1,4 +1,4 @@
-import { type Netlink, NetlinkFamily, type NetlinkMessage } from '@retina/sdk';
+import { type Netlink, NetlinkFamily } from '@retina/sdk';
 import type { Remotes } from './remotes.ts';
 import { ReadError } from './proc.ts';
 
@@ -15,6 +15,8 @@ const NLM_F_DUMP = 0x300;
 const IPPROTO_TCP = 6;
 const LISTEN = 10;
 const STATE_SLOTS = 16;
+/** struct nlmsghdr */
+const HEADER = 16;
 /** struct inet_diag_req_v2 */
 const REQUEST_BYTES = 56;
 /** struct inet_diag_msg */
@@ -39,19 +41,28 @@ export class SocketCounts {
     return this.counts[family * STATE_SLOTS + state]!;
   }
 
-  /** Reads fixed places of each message and nothing else: a node may have 100 000 sockets. */
-  add(messages: readonly NetlinkMessage[], family: number): void {
+  /** A batch of answers where it lies. Reads fixed places of each and nothing else: a node may have 100 000 sockets. */
+  add(bytes: Uint8Array, family: number): void {
     const base = family * STATE_SLOTS;
-    for (const { type, payload } of messages) {
-      const state = payload[1]!;
-      if (type !== SOCK_DIAG_BY_FAMILY || payload.length < MESSAGE_BYTES || STATES[state] === undefined) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let at = 0; at + HEADER <= bytes.length;) {
+      const length = view.getUint32(at, true);
+      const body = at + HEADER;
+      const state = bytes[body + 1]!;
+      if (length < HEADER || at + length > bytes.length) {
+        this.malformed++; // where the next one begins cannot be known
+        return;
+      }
+      const isSocket = view.getUint16(at + 4, true) === SOCK_DIAG_BY_FAMILY && length >= HEADER + MESSAGE_BYTES;
+      at = (at + length + 3) & ~3;
+      if (!isSocket || STATES[state] === undefined) {
         this.malformed++;
         continue;
       }
       this.counts[base + state]!++;
-      if (state !== LISTEN && !isLoopback(payload, family)) {
+      if (state !== LISTEN && !isLoopback(bytes, body + REMOTE, family)) {
         this.connections++;
-        if (this.remotes.limit > 0) this.remotes.add(payload, REMOTE, family);
+        if (this.remotes.limit > 0) this.remotes.add(bytes, body + REMOTE, family);
       }
     }
   }
@@ -78,8 +89,11 @@ async function attempt(
         type: SOCK_DIAG_BY_FAMILY,
         flags: NLM_F_DUMP,
         payload: socketRequest(number),
+        unsplit: true,
       },
-      (messages) => counts.add(messages, family),
+      (batches) => {
+        for (const { payload: batch } of batches) counts.add(batch, family);
+      },
     );
     interrupted ||= answer.interrupted;
   }
@@ -96,10 +110,11 @@ function socketRequest(family: number): Uint8Array {
 }
 
 /** 127.0.0.0/8, ::1, or the first as ::ffff:127.0.0.0/104. */
-function isLoopback(payload: Uint8Array, family: number): boolean {
-  if (family === 0) return payload[REMOTE] === 127;
-  for (let i = REMOTE; i < REMOTE + 10; i++) if (payload[i] !== 0) return false;
-  if (payload[REMOTE + 10] === 0xff && payload[REMOTE + 11] === 0xff) return payload[REMOTE + 12] === 127;
-  for (let i = REMOTE + 10; i < REMOTE + 15; i++) if (payload[i] !== 0) return false;
-  return payload[REMOTE + 15] === 1;
+function isLoopback(bytes: Uint8Array, at: number, family: number): boolean {
+  if (family === 0) return bytes[at] === 127;
+  if (bytes[at] !== 0) return false;
+  for (let i = at + 1; i < at + 10; i++) if (bytes[i] !== 0) return false;
+  if (bytes[at + 10] === 0xff && bytes[at + 11] === 0xff) return bytes[at + 12] === 127;
+  for (let i = at + 10; i < at + 15; i++) if (bytes[i] !== 0) return false;
+  return bytes[at + 15] === 1;
 }

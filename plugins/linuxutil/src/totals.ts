@@ -8,7 +8,7 @@ export class Totals {
 
   step(source: string, name: string, total: number): number {
     let last = this.sources.get(source);
-    if (!last) this.sources.set(source, (last = new Map()));
+    if (!last) this.sources.set(source, (last = new Map<string, number>()));
     const before = last.get(name) ?? 0;
     last.set(name, total);
     return total >= before ? total - before : total;
@@ -20,11 +20,11 @@ export class Totals {
   }
 }
 
-const known = new WeakMap<object, Totals>();
+const behind = new WeakMap<object, Totals>();
 
 /** The totals behind an instrument. They live as long as its series do, which outlast a reload of the plugin. */
 export function totalsOf(instrument: object): Totals {
-  let totals = known.get(instrument);
-  if (!totals) known.set(instrument, (totals = new Totals()));
+  let totals = behind.get(instrument);
+  if (!totals) behind.set(instrument, (totals = new Totals()));
   return totals;
 }
