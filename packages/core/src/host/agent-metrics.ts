@@ -89,7 +89,7 @@ const SPECS = {
 export class AgentMetrics implements Disposable {
   readonly of: Instruments<typeof SPECS>;
   private readonly labels: LabelDomain;
-  private readonly delay = monitorEventLoopDelay({ resolution: 20 });
+  private readonly delay = monitorEventLoopDelay({ resolution: 100 });
   private readonly collecting: Disposable;
   private utilization = performance.eventLoopUtilization();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "store.hpp"
@@ -9,8 +10,10 @@
 namespace retina::flows {
 
 /**
- * A changed flow goes on the list of its phase, one of the parts the interval is cut into, or on the urgent list. Lists
- * may hold a slot whose flow has gone or has been reported meanwhile: the flow's own bits decide.
+ * A changed flow is marked, and due with the other flows of its block of slots in one of the phases the interval is cut
+ * into; or it goes on the urgent list. What is due goes out in the order of the slots, so that the memory of the flows,
+ * and whatever readers keep by flow id, is walked through and not jumped about in. A mark or a list may name a slot
+ * whose flow has gone or has been reported meanwhile: the flow's own bits decide.
  */
 class Schedule {
  public:
@@ -20,7 +23,9 @@ class Schedule {
   void touch(uint32_t slot, Hot& flow) {
     if (flow.state & (kQueued | kUrgent)) return;
     flow.state |= kQueued;
-    phases_[slot % phases_.size()].push_back(slot);
+    const size_t word = slot / 64;
+    if (word >= marks_.size()) marks_.resize((word / kBlock + 1) * kBlock);
+    marks_[word] |= uint64_t{1} << (slot % 64);
   }
 
   /** At the end of this drain. */
@@ -32,42 +37,41 @@ class Schedule {
 
   /** Makes the next `count` phases due. */
   void advance(uint64_t count) {
-    if (count > phases_.size()) count = phases_.size();
+    if (count > phases_) count = phases_;
     for (; count > 0; count--) {
-      auto& phase = phases_[next_];
-      next_ = (next_ + 1) % phases_.size();
-      if (due_.empty()) {
-        due_.swap(phase);  // keeps both capacities
-      } else {
-        due_.insert(due_.end(), phase.begin(), phase.end());
-      }
-      phase.clear();
+      for (size_t block = next_ * kBlock; block < marks_.size(); block += phases_ * kBlock) take(block);
+      next_ = (next_ + 1) % phases_;
     }
   }
 
   std::vector<uint32_t>& urgent() { return urgent_; }
   std::vector<uint32_t>& due() { return due_; }
-  size_t phases() const { return phases_.size(); }
+  size_t phases() const { return phases_; }
   bool idle() const { return urgent_.empty() && due_.empty(); }
 
-  size_t bytes() const {
-    size_t total = (urgent_.capacity() + due_.capacity()) * 4;
-    for (const auto& phase : phases_) total += phase.capacity() * 4;
-    return total;
-  }
+  size_t bytes() const { return (urgent_.capacity() + due_.capacity()) * 4 + marks_.capacity() * 8; }
   /** Gives back what a peak left behind. */
   void trim() {
     if (urgent_.empty() && urgent_.capacity() > 4096) urgent_.shrink_to_fit();
     if (due_.empty() && due_.capacity() > 4096) due_.shrink_to_fit();
-    for (auto& phase : phases_) {
-      if (phase.empty() && phase.capacity() > 4096) phase.shrink_to_fit();
-    }
   }
 
  private:
+  /** Words of 64 marks that are due together: few batches where there are few flows, even ones where there are many. */
+  static constexpr size_t kBlock = 4;
+
+  void take(size_t block) {
+    for (size_t word = block; word < block + kBlock; word++) {
+      for (uint64_t marks = std::exchange(marks_[word], 0); marks != 0; marks &= marks - 1) {
+        due_.push_back(static_cast<uint32_t>(word * 64) + static_cast<uint32_t>(__builtin_ctzll(marks)));
+      }
+    }
+  }
+
+  const size_t phases_;
   std::vector<uint32_t> urgent_;
   std::vector<uint32_t> due_;
-  std::vector<std::vector<uint32_t>> phases_;
+  std::vector<uint64_t> marks_;  // one bit per slot
   size_t next_ = 0;
 };
 
