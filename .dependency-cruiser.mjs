@@ -3,7 +3,7 @@ const only = (name, from, allowed) => ({
   name,
   severity: 'error',
   from: { path: from, pathNot: '(\\.test\\.ts$|/test/|vitest\\.config|tsup\\.config)' },
-  to: { path: '^(bpf|packages|plugins|exporters|examples|bench)/', pathNot: [from, ...allowed] },
+  to: { path: '^(bpf|packages|plugins|exporters|examples|bench|kernels)/', pathNot: [from, ...allowed] },
 });
 
 export default {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ROOT } from './lib/paths.mjs';
 
 const { ERROR_CODES } = await import(join(ROOT, 'packages/sdk/dist/index.js'));
+const { kernelsPage } = await import(join(ROOT, 'kernels/src/page.ts'));
 const { configJsonSchema } = await import(join(ROOT, 'packages/core/dist/index.js'));
 const OUT = join(ROOT, 'docs', 'reference');
 const NOTE = '<!-- Written by tools/reference.mjs from the packages themselves: change those, not this. -->\n\n';
@@ -26,6 +27,7 @@ const pages = {
   )}`,
   'plugins.md': `# Plugins and exporters\n\n${manifests.map(component).join('\n')}`,
   'metrics.md': `# Metrics\n\nPod-level families get further labels from \`metricsConfiguration\` ("context").\n\n${plugins.map(metrics).join('\n')}`,
+  'kernels.md': kernelsPage(ROOT),
   'configuration.md': `# Configuration\n\nOne YAML file. Unknown keys are mistakes; all mistakes are reported together. \`RETINA_\` environment variables override.\n\n${options(configJsonSchema())}`,
 };
 

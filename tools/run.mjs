@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run bench | check | retina: sets up, then runs one of the project's own commands.
+// npm run bench | check | retina | test:kernels: sets up, then runs one of the project's own commands.
 import { join } from 'node:path';
 import { NODE, ROOT } from './lib/paths.mjs';
 import { become, run } from './lib/run.mjs';
@@ -14,10 +14,15 @@ if (command === 'retina') {
 } else if (command === 'bench') {
   const env = await setup({ forTests: true });
   become(NODE, ['--conditions=@retina/source', join(ROOT, 'bench', 'src', 'main.ts'), ...args], env);
+} else if (command === 'test:kernels') {
+  const env = await setup({ forTests: true, kernels: true });
+  become(NODE, ['--conditions=@retina/source', join(ROOT, 'kernels', 'src', 'main.ts'), ...args], env);
 } else if (command === 'check') {
   await check();
 } else {
-  process.stderr.write(`usage: node tools/run.mjs retina|bench|check [ARGS]; found: ${command ?? 'nothing'}\n`);
+  process.stderr.write(
+    `usage: node tools/run.mjs retina|bench|check|test:kernels [ARGS]; found: ${command ?? 'nothing'}\n`,
+  );
   process.exit(2);
 }
 
@@ -36,7 +41,7 @@ async function check() {
     [
       'dependency rule',
       'depcruise',
-      ['--config', '.dependency-cruiser.mjs', 'bpf', 'packages', 'plugins', 'exporters', 'examples'],
+      ['--config', '.dependency-cruiser.mjs', 'bpf', 'kernels', 'packages', 'plugins', 'exporters', 'examples'],
     ],
     ['unused code', 'knip', ['--no-progress']],
     ['file sizes', 'node', ['tools/check-sizes.mjs']],

@@ -19,10 +19,10 @@ import { type Kernel, Unavailable } from './kernels.ts';
 /** How long a found build is used before the mirror is asked for a newer one. */
 const FRESH_MS = 7 * 24 * 3600_000;
 /** A part of every key: to be raised when what is made of the packages changes. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 /** Parts of the kernel the tests may need; the rest of its modules would only take room. */
 const MODULES = /^(arch|crypto|lib|net|fs\/overlayfs|drivers\/(block|net|virtio|char\/hw_random))\//;
-/** Needed before the root file system is there; what a kernel has built in is passed over. */
+/** Needed before the root file system is there, tried twice: which one needs which differs. What a kernel has built in is passed over. */
 const EARLY = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', 'virtio_pci', 'virtio_blk'];
 
 /** A kernel ready to boot. */
@@ -118,7 +118,7 @@ function initrd(modules: string): Buffer {
   const early = EARLY.flatMap((name) => all.filter((path) => path.endsWith(`/${name}.ko`)));
   const init = `#!/bin/busybox sh
 /bin/busybox mount -t devtmpfs dev /dev
-${early.map((path) => `/bin/busybox insmod /${base(path)} 2>/dev/null`).join('\n')}
+${[...early, ...early].map((path) => `/bin/busybox insmod /${base(path)} 2>/dev/null`).join('\n')}
 for i in $(/bin/busybox seq 200); do [ -b /dev/vda ] && [ -b /dev/vdb ] && break; /bin/busybox usleep 50000; done
 /bin/busybox mount -t ext4 /dev/vda /root || exec /bin/busybox poweroff -f
 /bin/busybox umount /dev

@@ -8,18 +8,18 @@ import { fail, step } from './say.mjs';
 import { ensureSystem, libbpfVersion } from './system.mjs';
 
 const STATE = join(ROOT, '.retina');
-const WORKSPACES = ['bpf', 'bench', 'packages', 'plugins', 'exporters', 'examples'];
+const WORKSPACES = ['bpf', 'bench', 'kernels', 'packages', 'plugins', 'exporters', 'examples'];
 const SKIP = new Set(['node_modules', 'dist', 'build', '.turbo', 'coverage', 'test', 'fixtures']);
 
 /**
  * Everything between a fresh clone and a built tree, each step only when its inputs changed. Returns the environment in
  * which the project's own tools run: pinned pnpm and Node first on the path.
  */
-export async function setup({ forTests = false, build = true } = {}) {
+export async function setup({ forTests = false, kernels = false, build = true } = {}) {
   mkdirSync(STATE, { recursive: true });
   // Where nft, tc and bpftool are, and where a plain user's path does not lead.
   process.env.PATH += ['', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
-  const { buildLibbpf: needed } = await ensureSystem({ forTests });
+  const { buildLibbpf: needed } = await ensureSystem({ forTests, kernels });
   const env = { ...process.env, ...(await pinnedTools()) };
   if (needed) env.RETINA_LIBBPF_ROOT = await buildLibbpf();
   await installDependencies(env);

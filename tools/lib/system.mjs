@@ -32,10 +32,24 @@ const TEST = [
   { what: 'clang-format', found: () => exists('clang-format'), apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools' },
 ]; // prettier-ignore
 
+/** What only the tests on other kernels use. They come from Debian, so apt is needed as well. */
+const KERNELS = [
+  { what: 'the emulator', found: () => exists('qemu-system-x86_64'), apt: 'qemu-system-x86', dnf: 'qemu-system-x86-core', apk: 'qemu-system-x86_64' },
+  { what: 'busybox without libraries', found: () => staticBusybox(), apt: 'busybox-static', dnf: 'busybox', apk: 'busybox-static' },
+  { what: 'mke2fs', found: () => exists('mke2fs'), apt: 'e2fsprogs', dnf: 'e2fsprogs', apk: 'e2fsprogs' },
+  { what: 'apt', found: () => exists('apt-get') && exists('dpkg-deb'), apt: 'apt dpkg', dnf: 'apt dpkg', apk: 'apt dpkg' },
+  { what: 'Debian’s keys', found: () => existsSync('/usr/share/keyrings/debian-archive-keyring.gpg'), apt: 'debian-archive-keyring', dnf: 'debian-keyring', apk: 'debian-archive-keyring' },
+]; // prettier-ignore
+
 const LIBBPF = { what: 'libbpf 1.0 or newer', found: () => libbpfVersion() >= 1, apt: 'libbpf-dev', dnf: 'libbpf-devel libbpf-static', apk: 'libbpf-dev' }; // prettier-ignore
 
 function header(name) {
   return ['/usr/include', '/usr/local/include', `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`].some((dir) => existsSync(`${dir}/${name}`)); // prettier-ignore
+}
+
+/** `ldd` fails for programs that need no libraries. */
+function staticBusybox() {
+  return exists('busybox') && capture('sh', ['-c', 'ldd "$(command -v busybox)"']) === undefined;
 }
 
 function bpftoolPackage() {
@@ -93,9 +107,9 @@ function namesFor(missing, key) {
  * a terminal; otherwise it prints the command for each package manager and stops. Returns whether libbpf has to be built
  * from its published crate because the distribution's is too old.
  */
-export async function ensureSystem({ forTests = false } = {}) {
+export async function ensureSystem({ forTests = false, kernels = false } = {}) {
   if (process.platform !== 'linux') fail(`Retina's agent observes Linux kernels; this is ${process.platform}.`);
-  const wanted = forTests ? [...BUILD, ...TEST] : BUILD;
+  const wanted = [...BUILD, ...(forTests ? TEST : []), ...(kernels ? KERNELS : [])];
   let missing = wanted.filter((w) => !w.found());
   let lackLibbpf = !LIBBPF.found();
   if (!missing.length && !lackLibbpf) return { buildLibbpf: false };

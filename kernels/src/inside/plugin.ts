@@ -1,4 +1,4 @@
-import { type KernelFeatures, RetinaError } from '@retina/sdk';
+import type { KernelFeatures } from '@retina/sdk';
 import { type KernelChecks, KernelRun, NodeWorld, PluginHost, World } from '@retina/testkit/kernels';
 import type { PluginResult, PluginTask, ProgramResult } from '../results.ts';
 import { linkedPrograms } from './bpftool.ts';
@@ -39,7 +39,7 @@ async function runChecks(task: PluginTask, kernel: KernelFeatures, result: Writa
     result.findings = run.findings;
     const own = (await host.health()).components.find(({ name }) => name === task.name);
     result.state = own?.state ?? 'absent';
-    result.causes = (own?.causes ?? []).map((cause) => RetinaError.prototype.toString.call(cause));
+    result.causes = (own?.causes ?? []).map(({ code, message }) => `${code}: ${message}`);
   }
 }
 
