@@ -35,18 +35,36 @@ struct tcp_sock___health {
 	__u32 srtt_us; /* times 8 */
 	__u32 packets_out;
 	__u32 total_retrans;
-	__u32 rcv_tstamp; /* jiffies at the last acknowledgement */
-	__u32 snd_una;
-	__u64 delivered_mstamp; /* microseconds, when data was last delivered */
+	__u32 rcv_tstamp; /* jiffies when something was last acknowledged */
 	struct minmax rtt_min;
+};
+
+struct inet_connection_sock___health {
+	struct {
+		__u32 lrcvtime; /* jiffies when data last came */
+	} icsk_ack;
+	__u32 icsk_delack_max; /* jiffies */
+};
+
+struct sk_buff_head___health {
+	struct sk_buff *next;
+	__u32 qlen;
+};
+
+struct sock___health {
+	struct sk_buff_head___health sk_error_queue;
+};
+
+struct sock_extended_err___health {
+	__u32 ee_errno;
+};
+
+struct sock_exterr_skb {
+	struct sock_extended_err___health ee;
 };
 
 struct tcp_request_sock {
 	__u64 snt_synack; /* microseconds, when the first SYN-ACK was sent */
-};
-
-struct tcp_skb_cb {
-	__u32 ack_seq;
 };
 
 #pragma clang attribute pop
@@ -80,6 +98,18 @@ RT_INLINE bool health_ends(struct sock *sk, const bool request, struct health_fl
 	flow->local_port = request ? BPF_CORE_READ(sk, __sk_common.skc_num) : bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	flow->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	return true;
+}
+
+/* The errno of the first message in the socket's queue of errors, 0 if there is none. */
+RT_INLINE int health_queued_error(struct sock *sk)
+{
+	struct sock___health *queues = (void *)sk;
+	struct sock_exterr_skb *message;
+
+	if (!BPF_CORE_READ(queues, sk_error_queue.qlen))
+		return 0;
+	message = (void *)BPF_CORE_READ(queues, sk_error_queue.next) + bpf_core_field_offset(struct sk_buff, cb);
+	return BPF_CORE_READ(message, ee.ee_errno);
 }
 
 RT_INLINE rt_netns health_netns(struct sock *sk)

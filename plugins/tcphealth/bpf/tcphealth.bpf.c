@@ -10,7 +10,7 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-RT_CONFIG(__u64, sample_every_us, "A connection's round-trip time is looked at once in so many microseconds while data flows") = 1000000;
+RT_CONFIG(__u32, sample_fifths, "A connection's round-trip time is looked at once in so many fifths of a second while data flows") = 5;
 RT_CONFIG(__u32, annotate_flows, "Whether flow records are to say what is known of their connection") = 1;
 
 #define EADDRNOTAVAIL 99
@@ -128,6 +128,8 @@ RT_INLINE __u16 health_why(struct sock *sk)
 
 	if (!error) /* an ICMP error that came while the connect call held the socket */
 		error = BPF_CORE_READ(sk, sk_err_soft);
+	if (!error) /* which its program has been told of already */
+		error = health_queued_error(sk);
 	if (error > 0)
 		return error < HEALTH_GIVEN_UP ? error : HEALTH_UNSENT;
 	if (!BPF_CORE_READ((struct inet_sock *)sk, inet_sport)) /* no local port was found */
@@ -259,17 +261,30 @@ RT_INLINE int health_answered_again(struct sock *request)
 }
 
 /*
- * For every segment a connection receives, so it has to be cheap for most: only an acknowledgement of data measures, the
- * first one of a tick at most, and the first since `sample_every_us` began anew is looked at. All of it is read from the
- * socket: there is no state to keep.
+ * A fifth of a second in jiffies. No program can ask how many there are to a second, but this long is what a socket may delay an
+ * acknowledgement. One that was told otherwise is looked at more or less often.
  */
-RT_INLINE int health_probe(struct sock *sk, struct sk_buff *skb, const bool typed)
+RT_INLINE __u32 health_fifth(struct inet_connection_sock___health *connection, const bool typed)
 {
-	struct tcp_sock___health *tcp;
-	struct health_connection *connection;
+	__u32 fifth = 0;
+
+	if (bpf_core_field_exists(connection->icsk_delack_max))
+		fifth = HEALTH_GET(typed, connection, icsk_delack_max);
+	return fifth ? fifth : 50;
+}
+
+/*
+ * For every segment a connection receives, so it has to be cheap for most: the first one since the interval began anew is
+ * looked at. The socket itself knows, as it notes the time of data and of acknowledgements after this: there is no state to keep.
+ */
+RT_INLINE int health_probe(struct sock *sk, const bool typed)
+{
+	struct inet_connection_sock___health *connection;
+	struct health_connection *known;
 	struct health_flow_key flow = {};
 	struct health_key key = {};
-	struct tcp_skb_cb *control;
+	struct tcp_sock___health *tcp;
+	__u32 now, acknowledged, data, interval;
 	__u64 id = (__u64)sk;
 	rt_netns netns;
 
@@ -277,20 +292,22 @@ RT_INLINE int health_probe(struct sock *sk, struct sk_buff *skb, const bool type
 		tcp = (void *)bpf_skc_to_tcp_sock(sk);
 	else
 		tcp = (void *)sk;
-	if (!tcp || !HEALTH_GET(typed, tcp, packets_out))
+	if (!tcp)
 		return 0;
-	if (HEALTH_GET(typed, tcp, rcv_tstamp) == (__u32)bpf_jiffies64())
+	connection = (void *)tcp;
+	now = bpf_jiffies64();
+	acknowledged = HEALTH_GET(typed, tcp, rcv_tstamp);
+	data = HEALTH_GET(typed, connection, icsk_ack.lrcvtime);
+	if (now == acknowledged || now == data)
 		return 0;
-	if (HEALTH_GET(typed, tcp, delivered_mstamp) / sample_every_us == bpf_ktime_get_ns() / NANOS / sample_every_us)
-		return 0;
-	control = (void *)skb + bpf_core_field_offset(struct sk_buff, cb);
-	if ((__s32)(BPF_CORE_READ(control, ack_seq) - HEALTH_GET(typed, tcp, snd_una)) <= 0)
+	interval = health_fifth(connection, typed) * sample_fifths;
+	if (!interval || now / interval == acknowledged / interval || now / interval == data / interval)
 		return 0;
 	netns = health_netns(sk);
 	if (!rt_on_this_node(netns) || !health_ends(sk, false, &flow))
 		return 0;
-	connection = bpf_map_lookup_elem(&health_connections, &id);
-	health_key_of(&flow, netns, connection ? connection->role : health_guess(&flow), &key);
+	known = bpf_map_lookup_elem(&health_connections, &id);
+	health_key_of(&flow, netns, known ? known->role : health_guess(&flow), &key);
 	return health_look(sk, &key, &flow);
 }
 
@@ -316,4 +333,4 @@ HEALTH_HOOK(tcp_destroy_sock, destroy, health_forget(sk), struct sock *sk)
 HEALTH_HOOK(tcp_receive_reset, received_reset, health_received_reset(sk), struct sock *sk)
 HEALTH_HOOK(tcp_send_reset, sent_reset, health_sent_reset(sk, skb), struct sock *sk, struct sk_buff *skb)
 HEALTH_HOOK(tcp_retransmit_synack, answer, health_answered_again(request), struct sock *sk, struct sock *request)
-HEALTH_HOOK(tcp_probe, probe, health_probe(sk, skb, typed), struct sock *sk, struct sk_buff *skb)
+HEALTH_HOOK(tcp_probe, probe, health_probe(sk, typed), struct sock *sk)

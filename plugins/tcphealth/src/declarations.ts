@@ -9,7 +9,7 @@ export const config = z.strictObject({
     .max(3_600_000)
     .default(1000)
     .describe(
-      'Look at a connection\'s round-trip time once in so many milliseconds while data flows; 0: only when it ends.',
+      'Look at a connection\'s round-trip time once in so many milliseconds while data flows, in steps of 200; 0: only when it ends.',
     ),
   annotateFlows: z.boolean().default(true).describe('Add round-trip and set-up times to the flow records of other plugins.'),
   maxConnections: z

@@ -54,7 +54,7 @@ export default definePlugin({
 async function load(ctx: Context, wanted: readonly string[]): Promise<{ handle: BpfHandle; prefix: string }> {
   const { annotateFlows, maxConnections, maxPairs, roundTripEveryMs } = ctx.config;
   const options = (prefix: string) => ({
-    constants: { annotate_flows: annotateFlows ? 1 : 0, sample_every_us: Math.max(1, roundTripEveryMs) * 1000 },
+    constants: { annotate_flows: annotateFlows ? 1 : 0, sample_fifths: Math.ceil(roundTripEveryMs / 200) },
     maxEntries: {
       health_connections: maxConnections,
       health_measures_0: maxPairs,
