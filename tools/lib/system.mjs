@@ -29,6 +29,7 @@ const TEST = [
   { what: 'setpriv', found: () => exists('setpriv'), apt: 'util-linux', dnf: 'util-linux', apk: 'setpriv' },
   { what: 'setcap', found: () => exists('setcap'), apt: 'libcap2-bin', dnf: 'libcap', apk: 'libcap-utils' },
   { what: 'the address sanitizer', found: () => compilesWith('-fsanitize=address,undefined'), apt: 'g++', dnf: 'libasan libubsan', apk: 'g++' },
+  { what: 'libFuzzer', found: () => compilesWith('-fsanitize=fuzzer', 'clang++', FUZZER), apt: fuzzerPackage(), dnf: 'compiler-rt', apk: 'compiler-rt' },
   { what: 'clang-format', found: () => exists('clang-format'), apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools' },
 ]; // prettier-ignore
 
@@ -57,8 +58,15 @@ function bpftoolPackage() {
   return osRelease('ID') === 'ubuntu' ? 'linux-tools-common' : 'bpftool';
 }
 
-function compilesWith(flag) {
-  return capture('sh', ['-c', `echo 'int main(){}' | c++ -x c++ ${flag} -o /dev/null -`]) !== undefined;
+function compilesWith(flag, compiler = 'c++', program = 'int main(){}') {
+  return capture('sh', ['-c', `echo '${program}' | ${compiler} -x c++ ${flag} -o /dev/null -`]) !== undefined;
+}
+
+const FUZZER = 'extern "C" int LLVMFuzzerTestOneInput(const char*, unsigned long) { return 0; }';
+
+function fuzzerPackage() {
+  // Older distributions have it in a package that clang brings along.
+  return capture('apt-cache', ['show', 'libclang-rt-dev']) === undefined ? 'clang' : 'libclang-rt-dev';
 }
 
 function osRelease(key) {

@@ -12,6 +12,7 @@
 #include <mutex>
 #include <vector>
 
+#include "btf_types.hpp"
 #include "capabilities.hpp"
 #include "js.hpp"
 #include "libbpf_log.hpp"
@@ -91,41 +92,13 @@ bool kernel_has_ring_buffer() {
 
 int tracepoint_arguments(const std::string& name) {
   const Btf types = kernel_btf();
-  if (!types) return -1;
-  const int id = btf__find_by_name_kind(types.get(), ("btf_trace_" + name).c_str(), BTF_KIND_TYPEDEF);
-  if (id < 0) return -1;
-  // typedef void (*btf_trace_NAME)(void *context, …)
-  const btf_type* type = btf__type_by_id(types.get(), btf__type_by_id(types.get(), static_cast<uint32_t>(id))->type);
-  if (!type || !btf_is_ptr(type)) return -1;
-  type = btf__type_by_id(types.get(), type->type);
-  return type && btf_is_func_proto(type) && btf_vlen(type) > 0 ? btf_vlen(type) - 1 : -1;
-}
-
-static bool add_enum(const btf* types, const std::string& name, uint32_t first, std::map<int64_t, std::string>& names) {
-  const uint32_t count = btf__type_cnt(types);
-  for (uint32_t id = first; id < count; id++) {
-    const btf_type* type = btf__type_by_id(types, id);
-    if ((!btf_is_enum(type) && !btf_is_enum64(type)) || btf_vlen(type) == 0) continue;
-    if (name != btf__name_by_offset(types, type->name_off)) continue;
-    for (uint16_t i = 0; i < btf_vlen(type); i++) {
-      if (btf_is_enum64(type)) {
-        const auto* value = btf_enum64(type) + i;
-        names.emplace(static_cast<int64_t>(btf_enum64_value(value)), btf__name_by_offset(types, value->name_off));
-      } else {
-        const auto* value = btf_enum(type) + i;
-        const int64_t number = btf_kflag(type) ? value->val : static_cast<int64_t>(static_cast<uint32_t>(value->val));
-        names.emplace(number, btf__name_by_offset(types, value->name_off));
-      }
-    }
-    return true;
-  }
-  return false;
+  return types ? tracepoint_arguments_in(types.get(), name) : -1;
 }
 
 std::map<int64_t, std::string> enum_names(const std::string& name) {
   std::map<int64_t, std::string> names;
   const Btf base = kernel_btf();
-  if (!base || add_enum(base.get(), name, 1, names)) return names;
+  if (!base || add_enum_names(base.get(), name, 1, names)) return names;
   // Modules publish what they add to vmlinux, one file each.
   const std::string folder = "/sys/kernel/btf";
   DIR* modules = opendir(folder.c_str());
@@ -133,7 +106,7 @@ std::map<int64_t, std::string> enum_names(const std::string& name) {
   for (const dirent* entry = readdir(modules); entry && names.empty(); entry = readdir(modules)) {
     if (entry->d_name[0] == '.' || strcmp(entry->d_name, "vmlinux") == 0) continue;
     const Btf module = parse(folder + "/" + entry->d_name, base.get());
-    if (module) add_enum(module.get(), name, btf__type_cnt(base.get()), names);
+    if (module) add_enum_names(module.get(), name, btf__type_cnt(base.get()), names);
   }
   closedir(modules);
   return names;

@@ -24,8 +24,7 @@ static int32_t netnsid_of(NetlinkSocket& socket, int fd) {
   int32_t id = -1;
   socket.request(message, [&](const nlmsghdr& reply) {
     if (reply.nlmsg_type != RTM_NEWNSID) return;
-    const auto* start = static_cast<const uint8_t*>(NLMSG_DATA(&reply)) + NLMSG_ALIGN(sizeof(rtgenmsg));
-    each_attribute(start, reply.nlmsg_len - NLMSG_LENGTH(sizeof(rtgenmsg)), [&](const rtattr& attribute) {
+    attributes_of<rtgenmsg>(reply, [&](const rtattr& attribute) {
       if (attribute.rta_type == NETNSA_NSID) id = static_cast<int32_t>(attribute_u32(attribute));
     });
   });

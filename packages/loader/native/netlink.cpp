@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "failure.hpp"
+#include "netlink_answer.hpp"
 
 namespace retina {
 
@@ -50,6 +51,15 @@ void each_attribute(const void* first, size_t size, const std::function<void(con
   for (auto* at = static_cast<const rtattr*>(first); RTA_OK(at, length); at = RTA_NEXT(at, length)) each(*at);
 }
 
+void each_message(const uint8_t* first, size_t size, const std::function<void(const nlmsghdr&)>& each) {
+  for (size_t at = 0; at < size && size - at >= sizeof(nlmsghdr);) {
+    const auto& message = *reinterpret_cast<const nlmsghdr*>(first + at);
+    if (message.nlmsg_len < sizeof(nlmsghdr) || message.nlmsg_len > size - at) return;
+    each(message);
+    at += NLMSG_ALIGN(size_t{message.nlmsg_len});  // NLMSG_NEXT would wrap behind a last message without padding
+  }
+}
+
 uint32_t attribute_u32(const rtattr& attribute) {
   uint32_t value = 0;
   if (RTA_PAYLOAD(&attribute) >= sizeof(value)) memcpy(&value, RTA_DATA(&attribute), sizeof(value));
@@ -78,22 +88,21 @@ NetlinkSocket::NetlinkSocket(uint32_t groups) : buffer_(64 * 1024) {
   if (!groups) setsockopt(fd(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
 }
 
-int NetlinkSocket::receive(uint32_t sequence, bool dump, const std::function<void(const nlmsghdr&)>& each,
-                           bool& interrupted) {
+int NetlinkSocket::receive(uint32_t sequence, const std::function<void(const nlmsghdr&)>& each, bool& interrupted) {
   for (;;) {
     const ssize_t size = recv(fd(), buffer_.data(), buffer_.size(), 0);
     if (size < 0) {
       if (errno == EINTR) continue;
       return errno;
     }
-    auto length = static_cast<uint32_t>(size);
-    for (auto* at = reinterpret_cast<nlmsghdr*>(buffer_.data()); NLMSG_OK(at, length); at = NLMSG_NEXT(at, length)) {
-      if (at->nlmsg_seq != sequence) continue;
-      if (at->nlmsg_flags & NLM_F_DUMP_INTR) interrupted = true;
-      if (at->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(at))->error;
-      if (at->nlmsg_type == NLMSG_DONE) return 0;
-      if (each) each(*at);
-      if (!dump) continue;
+    const Answer answer = judge_datagram(buffer_.data(), static_cast<size_t>(size), sequence);
+    if (answer.interrupted) interrupted = true;
+    if (each) each_message(buffer_.data(), answer.bytes, each);
+    switch (answer.end) {
+      case AnswerEnd::none: break;
+      case AnswerEnd::complete: return 0;
+      case AnswerEnd::refused: return answer.error;
+      case AnswerEnd::malformed: return EBADMSG;
     }
   }
 }
@@ -109,7 +118,7 @@ int NetlinkSocket::request(NetlinkMessage& message, const std::function<void(con
   header.nlmsg_flags |= NLM_F_ACK;
   if (const int error = send_message(fd(), header)) return error;
   bool interrupted = false;
-  return receive(sequence_, false, reply, interrupted);
+  return receive(sequence_, reply, interrupted);
 }
 
 int NetlinkSocket::dump(NetlinkMessage& message, const std::function<void(const nlmsghdr&)>& each,
@@ -119,7 +128,7 @@ int NetlinkSocket::dump(NetlinkMessage& message, const std::function<void(const 
     header.nlmsg_flags |= NLM_F_DUMP;
     if (const int error = send_message(fd(), header)) return error;
     bool interrupted = false;
-    const int error = receive(sequence_, true, each, interrupted);
+    const int error = receive(sequence_, each, interrupted);
     if (error || !interrupted || !restart || attempt == 10) return error;
     restart();
   }

@@ -34,8 +34,22 @@ class NetlinkMessage {
   std::vector<uint8_t> bytes_;
 };
 
-/** Attributes of a received message, walked once. */
+/** Messages that judge_datagram() let pass, one behind the other. */
+void each_message(const uint8_t* first, size_t size, const std::function<void(const nlmsghdr&)>& each);
+/** Attributes of a received message, walked once; ends at one whose length does not fit. */
 void each_attribute(const void* first, size_t size, const std::function<void(const rtattr&)>& each);
+/** The family's header of a received message; nullptr if it is too short to have one. */
+template <typename Header>
+const Header* header_of(const nlmsghdr& message) {
+  return message.nlmsg_len < NLMSG_LENGTH(sizeof(Header)) ? nullptr : static_cast<const Header*>(NLMSG_DATA(&message));
+}
+/** The attributes behind that header. */
+template <typename Header>
+void attributes_of(const nlmsghdr& message, const std::function<void(const rtattr&)>& each) {
+  if (message.nlmsg_len < NLMSG_SPACE(sizeof(Header))) return;
+  const auto* start = static_cast<const uint8_t*>(NLMSG_DATA(&message)) + NLMSG_ALIGN(sizeof(Header));
+  each_attribute(start, message.nlmsg_len - NLMSG_SPACE(sizeof(Header)), each);
+}
 uint32_t attribute_u32(const rtattr& attribute);
 std::string attribute_text(const rtattr& attribute);
 
@@ -52,7 +66,7 @@ class NetlinkSocket {
            const std::function<void()>& restart = {});
 
  private:
-  int receive(uint32_t sequence, bool dump, const std::function<void(const nlmsghdr&)>& each, bool& interrupted);
+  int receive(uint32_t sequence, const std::function<void(const nlmsghdr&)>& each, bool& interrupted);
   Descriptor socket_;
   uint32_t sequence_ = 0;
   std::vector<uint8_t> buffer_;

@@ -82,7 +82,8 @@ static Napi::Value netns_cookie(const Napi::CallbackInfo& info) {
     uint64_t cookie = 0;
     socklen_t size = sizeof(cookie);
     constexpr int kNetnsCookie = 71;  // SO_NETNS_COOKIE, Linux 5.14
-    if (!socket || getsockopt(socket.get(), SOL_SOCKET, kNetnsCookie, &cookie, &size) != 0) return info.Env().Undefined();
+    if (!socket || getsockopt(socket.get(), SOL_SOCKET, kNetnsCookie, &cookie, &size) != 0)
+      return info.Env().Undefined();
     return Napi::BigInt::New(info.Env(), cookie);
   });
 }

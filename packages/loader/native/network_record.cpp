@@ -13,21 +13,15 @@
 
 namespace retina {
 
-template <typename Header>
-static void attributes_of(const nlmsghdr& message, const std::function<void(const rtattr&)>& each) {
-  if (message.nlmsg_len < NLMSG_LENGTH(sizeof(Header))) return;
-  const auto* start = static_cast<const uint8_t*>(NLMSG_DATA(&message)) + NLMSG_ALIGN(sizeof(Header));
-  each_attribute(start, message.nlmsg_len - NLMSG_LENGTH(sizeof(Header)), each);
-}
-
 static void copy_text(char (&to)[16], const std::string& text) {
   memcpy(to, text.data(), std::min<size_t>(text.size(), sizeof(to) - 1));
 }
 
 bool interface_record(const nlmsghdr& message, NetworkRecord& record) {
-  const auto& header = *static_cast<const ifinfomsg*>(NLMSG_DATA(&message));
-  if ((message.nlmsg_type != RTM_NEWLINK && message.nlmsg_type != RTM_DELLINK) || header.ifi_family != AF_UNSPEC)
-    return false;
+  const auto* known = header_of<ifinfomsg>(message);
+  if (!known || (message.nlmsg_type != RTM_NEWLINK && message.nlmsg_type != RTM_DELLINK)) return false;
+  const auto& header = *known;
+  if (header.ifi_family != AF_UNSPEC) return false;
   record = NetworkRecord{};
   record.type = NetworkRecordType::interface;
   record.ifindex = static_cast<uint32_t>(header.ifi_index);
@@ -60,8 +54,9 @@ bool interface_record(const nlmsghdr& message, NetworkRecord& record) {
 }
 
 bool address_record(const nlmsghdr& message, NetworkRecord& record) {
-  const auto& header = *static_cast<const ifaddrmsg*>(NLMSG_DATA(&message));
-  if (message.nlmsg_type != RTM_NEWADDR && message.nlmsg_type != RTM_DELADDR) return false;
+  const auto* known = header_of<ifaddrmsg>(message);
+  if (!known || (message.nlmsg_type != RTM_NEWADDR && message.nlmsg_type != RTM_DELADDR)) return false;
+  const auto& header = *known;
   if (header.ifa_family != AF_INET && header.ifa_family != AF_INET6) return false;
   record = NetworkRecord{};
   record.type = NetworkRecordType::address;
@@ -84,8 +79,9 @@ bool address_record(const nlmsghdr& message, NetworkRecord& record) {
 
 std::vector<uint32_t> default_route_interfaces(const nlmsghdr& message) {
   std::vector<uint32_t> interfaces;
-  const auto& header = *static_cast<const rtmsg*>(NLMSG_DATA(&message));
-  if (message.nlmsg_type != RTM_NEWROUTE && message.nlmsg_type != RTM_DELROUTE) return interfaces;
+  const auto* known = header_of<rtmsg>(message);
+  if (!known || (message.nlmsg_type != RTM_NEWROUTE && message.nlmsg_type != RTM_DELROUTE)) return interfaces;
+  const auto& header = *known;
   if (header.rtm_dst_len != 0 || header.rtm_type != RTN_UNICAST || (header.rtm_flags & RTM_F_CLONED)) return interfaces;
   uint32_t table = header.rtm_table;
   attributes_of<rtmsg>(message, [&](const rtattr& attribute) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <vector>
 
+#include "netlink_answer.hpp"
 #include "network_record.hpp"
 
 namespace retina {
@@ -62,11 +63,12 @@ class NetworkSource : public Source {
         if (errno == ENOBUFS) resync();
         break;  // EAGAIN: read everything
       }
-      auto length = static_cast<uint32_t>(size);
-      for (auto* at = reinterpret_cast<nlmsghdr*>(buffer_.data()); NLMSG_OK(at, length); at = NLMSG_NEXT(at, length)) {
-        if (at->nlmsg_type == RTM_NEWNSID || at->nlmsg_type == RTM_DELNSID) links_may_differ = true;
-        routes_may_differ |= take(*at);
-      }
+      const Answer answer = judge_datagram(buffer_.data(), static_cast<size_t>(size), 0);
+      each_message(buffer_.data(), answer.bytes, [&](const nlmsghdr& message) {
+        if (message.nlmsg_type == RTM_NEWNSID || message.nlmsg_type == RTM_DELNSID) links_may_differ = true;
+        routes_may_differ |= take(message);
+      });
+      if (answer.end == AnswerEnd::malformed) resync();  // whatever else it held
     }
     if (links_may_differ) compare_interfaces();
     if (routes_may_differ) compare_routes();

@@ -28,7 +28,7 @@ static Failure unknown(const ObjectFile& file, const std::string& kind, const st
 }
 
 static void set_constants(bpf_object* object, const ObjectFile& file, const LoadSettings& settings) {
-  const auto places = constant_places(object);
+  const auto places = constant_places(bpf_object__btf(object));
   for (const auto& [name, value] : settings.constants) {
     const auto place = std::find_if(places.begin(), places.end(), [&](const auto& p) { return p.name == name; });
     bpf_map* map = place == places.end() ? nullptr : constants_map(object, place->section);
@@ -36,7 +36,7 @@ static void set_constants(bpf_object* object, const ObjectFile& file, const Load
     auto* bytes =
         map ? static_cast<uint8_t*>(const_cast<void*>(static_cast<const void*>(bpf_map__initial_value(map, &size))))
             : nullptr;
-    if (!bytes || place->offset + place->size > size) throw unknown(file, "constant", name, names_of(file.constants));
+    if (!bytes || !place->inside(size)) throw unknown(file, "constant", name, names_of(file.constants));
     const uint32_t bits = place->size * 8;
     const bool fits = bits == 64 || (value < (int64_t{1} << bits) && value >= -(int64_t{1} << (bits - 1)));
     if (!fits) {

@@ -1,5 +1,4 @@
 // Reading a BPF object file: no privileges, nothing reaches the kernel.
-#include <bpf/btf.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -80,28 +79,6 @@ bpf_map* constants_map(bpf_object* object, const std::string& section) {
   return nullptr;
 }
 
-std::vector<ConstantPlace> constant_places(const bpf_object* object) {
-  std::vector<ConstantPlace> places;
-  const btf* types = bpf_object__btf(object);
-  if (!types) return places;
-  const uint32_t count = btf__type_cnt(types);
-  for (uint32_t id = 1; id < count; id++) {
-    const btf_type* section = btf__type_by_id(types, id);
-    if (!btf_is_datasec(section)) continue;
-    const std::string section_name = btf__name_by_offset(types, section->name_off);
-    if (!section_name.starts_with(".rodata")) continue;
-    const btf_var_secinfo* entries = btf_var_secinfos(section);
-    for (uint16_t i = 0; i < btf_vlen(section); i++) {
-      const btf_type* variable = btf__type_by_id(types, entries[i].type);
-      const uint32_t size = entries[i].size;
-      if (!btf_is_var(variable) || btf_var(variable)->linkage == BTF_VAR_STATIC) continue;
-      if (size != 1 && size != 2 && size != 4 && size != 8) continue;
-      places.push_back({btf__name_by_offset(types, variable->name_off), section_name, entries[i].offset, size});
-    }
-  }
-  return places;
-}
-
 std::shared_ptr<const ObjectFile> open_object_file(const std::string& path) {
   auto file = std::make_shared<ObjectFile>();
   file->path = path;
@@ -122,11 +99,11 @@ std::shared_ptr<const ObjectFile> open_object_file(const std::string& path) {
     file->maps.push_back({bpf_map__name(map), static_cast<uint32_t>(bpf_map__type(map)), bpf_map__key_size(map),
                           bpf_map__value_size(map), bpf_map__max_entries(map), -1});
   }
-  for (const auto& place : constant_places(object.get())) {
+  for (const auto& place : constant_places(bpf_object__btf(object.get()))) {
     bpf_map* values = constants_map(object.get(), place.section);
     size_t size = 0;
     const auto* bytes = values ? static_cast<const uint8_t*>(bpf_map__initial_value(values, &size)) : nullptr;
-    if (!bytes || place.offset + place.size > size) continue;
+    if (!bytes || !place.inside(size)) continue;
     ConstantInfo constant{place.name, place.size, 0};
     memcpy(&constant.value, bytes + place.offset, place.size);
     file->constants.push_back(constant);

@@ -41,8 +41,8 @@ class SourceHost {
   virtual ~SourceHost() = default;
   /** Source::ready(fd) is called whenever `fd` is readable (level-triggered). The descriptor stays the source's. */
   virtual void watch(int fd) = 0;
-  /** As watch(), but called only when somebody says so: for a ring buffer that is hardly ever empty, when a program forces a
-   * wake-up. */
+  /** As watch(), but called only when somebody says so: for a ring buffer that is hardly ever empty, when a program
+   * forces a wake-up. */
   virtual void watch_wakes(int fd) = 0;
   /** To be called before a watched descriptor is closed. */
   virtual void unwatch(int fd) = 0;
@@ -120,8 +120,8 @@ struct FlowOptions {
 //   FLOW_OFFSETS
 //
 // FlowSource.stats() is Source::stats (an object with the fields of FlowSourceStats), flush() is Source::flush,
-// annotate() arrives as message(): struct FlowAnnotation below, little endian, ports in host order, durations in µs; 0 where
-// something is not known.
+// annotate() arrives as message(): struct FlowAnnotation below, little endian, ports in host order, durations in µs; 0
+// where something is not known.
 
 struct FlowAnnotation {
   uint8_t source[16];

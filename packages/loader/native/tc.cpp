@@ -66,6 +66,7 @@ static bool maker_lives(const std::string& name) {
   const size_t start_end = name.find(':', pid_end + 1);
   if (start_end == std::string::npos) return false;
   const std::string pid = name.substr(kMark.size(), pid_end - kMark.size());
+  if (pid.find_first_not_of("0123456789") != std::string::npos) return false;  // it becomes part of a path
   return start_time(pid) == name.substr(pid_end + 1, start_end - pid_end - 1);
 }
 
@@ -116,10 +117,9 @@ static std::string qdisc_kind(NetlinkSocket& socket, uint32_t ifindex) {
   std::string kind;
   socket.request(message, [&](const nlmsghdr& reply) {
     if (reply.nlmsg_type != RTM_NEWQDISC) return;
-    each_attribute(static_cast<const uint8_t*>(NLMSG_DATA(&reply)) + NLMSG_ALIGN(sizeof(tcmsg)),
-                   reply.nlmsg_len - NLMSG_LENGTH(sizeof(tcmsg)), [&](const rtattr& attribute) {
-                     if (attribute.rta_type == TCA_KIND) kind = attribute_text(attribute);
-                   });
+    attributes_of<tcmsg>(reply, [&](const rtattr& attribute) {
+      if (attribute.rta_type == TCA_KIND) kind = attribute_text(attribute);
+    });
   });
   return kind;
 }
@@ -229,19 +229,19 @@ void tc_remove(const TcFilter& filter) {
 }
 
 static bool is_stale(const nlmsghdr& reply, TcFilter& filter, bool& made) {
-  const auto& header = *static_cast<const tcmsg*>(NLMSG_DATA(&reply));
-  filter.handle = header.tcm_handle;
-  filter.priority = static_cast<uint16_t>(TC_H_MAJ(header.tcm_info) >> 16);
+  const auto* header = header_of<tcmsg>(reply);
+  if (!header) return false;
+  filter.handle = header->tcm_handle;
+  filter.priority = static_cast<uint16_t>(TC_H_MAJ(header->tcm_info) >> 16);
   if ((filter.handle & 0xffff0000) != kTcHandlePrefix) return false;
   std::string kind, name;
-  each_attribute(reinterpret_cast<const uint8_t*>(&header) + NLMSG_ALIGN(sizeof(header)),
-                 reply.nlmsg_len - NLMSG_LENGTH(sizeof(header)), [&](const rtattr& attribute) {
-                   if (attribute.rta_type == TCA_KIND) kind = attribute_text(attribute);
-                   if ((attribute.rta_type & NLA_TYPE_MASK) != TCA_OPTIONS) return;
-                   each_attribute(RTA_DATA(&attribute), RTA_PAYLOAD(&attribute), [&](const rtattr& option) {
-                     if (option.rta_type == TCA_BPF_NAME) name = attribute_text(option);
-                   });
-                 });
+  attributes_of<tcmsg>(reply, [&](const rtattr& attribute) {
+    if (attribute.rta_type == TCA_KIND) kind = attribute_text(attribute);
+    if ((attribute.rta_type & NLA_TYPE_MASK) != TCA_OPTIONS) return;
+    each_attribute(RTA_DATA(&attribute), RTA_PAYLOAD(&attribute), [&](const rtattr& option) {
+      if (option.rta_type == TCA_BPF_NAME) name = attribute_text(option);
+    });
+  });
   if (kind != "bpf" || !name.starts_with(kMark) || maker_lives(name)) return false;
   made = made || maker_made_qdisc(name);
   return true;
@@ -254,9 +254,9 @@ uint32_t tc_remove_stale() {
   NetlinkMessage qdiscs(RTM_GETQDISC, 0);
   qdiscs.header<tcmsg>().tcm_family = AF_UNSPEC;
   const int error = socket.dump(qdiscs, [&](const nlmsghdr& reply) {
-    const auto& header = *static_cast<const tcmsg*>(NLMSG_DATA(&reply));
-    if (reply.nlmsg_type == RTM_NEWQDISC && header.tcm_parent == TC_H_CLSACT)
-      interfaces.push_back(static_cast<uint32_t>(header.tcm_ifindex));
+    const auto* header = header_of<tcmsg>(reply);
+    if (header && reply.nlmsg_type == RTM_NEWQDISC && header->tcm_parent == TC_H_CLSACT)
+      interfaces.push_back(static_cast<uint32_t>(header->tcm_ifindex));
   });
   if (error)
     throw Failure("RETINA_NETLINK_FAILED", "the queueing disciplines cannot be listed", {.found = errno_text(error)});
