@@ -29,7 +29,7 @@ const TEST = [
   { what: 'setpriv', found: () => exists('setpriv'), apt: 'util-linux', dnf: 'util-linux', apk: 'setpriv' },
   { what: 'setcap', found: () => exists('setcap'), apt: 'libcap2-bin', dnf: 'libcap', apk: 'libcap-utils' },
   { what: 'the address sanitizer', found: () => compilesWith('-fsanitize=address,undefined'), apt: 'g++', dnf: 'libasan libubsan', apk: 'g++' },
-  { what: 'libFuzzer', found: () => compilesWith('-fsanitize=fuzzer', 'clang++', FUZZER), apt: fuzzerPackage(), dnf: 'compiler-rt', apk: 'compiler-rt' },
+  { what: 'libFuzzer', found: () => compilesWith('-fsanitize=fuzzer', 'clang++', FUZZER), get apt() { return fuzzerPackage(); }, dnf: 'compiler-rt', apk: 'compiler-rt' },
   { what: 'clang-format', found: () => exists('clang-format'), apt: 'clang-format', dnf: 'clang-tools-extra', apk: 'clang-extra-tools' },
 ]; // prettier-ignore
 

@@ -48,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   double in_rows = 0;
   bool scaled = false;
   while (script.more()) {
-    switch (script.byte() % 4) {
+    switch (script.byte() % 5) {
       case 0: lie(world.kernel, script); break;
       case 1: {
         Packet packet{.sport = script.byte(),
@@ -68,6 +68,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (script.byte() & 1) lie(world.kernel, script);
         world.engine.drain();
         break;
+      case 3: {
+        const rt_spill_key key = spill_key_of(Packet{.v6 = (script.byte() & 1) != 0});
+        world.engine.annotate(
+            key.saddr, key.daddr, script.byte(), 80, script.byte(),
+            {.rtt_micros = script.byte(), .setup_micros = script.byte(), .retransmits = script.byte()});
+        break;
+      }
       default:
         if (script.byte() & 1) {
           world.engine.forget_interface(script.byte() % 4u);
@@ -114,7 +121,7 @@ TEST(random_ring_contents_are_read_to_the_end) {
     for (auto& byte : world.kernel.memory) byte = static_cast<rt_u8>(random());
     world.kernel.cpus[1].head.head = 100;
     world.all();
-    world.kernel.cpus[1].head.head = 356;                                  // full of nonsense, across the end of the memory
+    world.kernel.cpus[1].head.head = 356;  // full of nonsense, across the end of the memory
     world.kernel.cpus[0].head.head = static_cast<rt_u32>(random()) | 512;  // and far away
     world.all();
     const Stats& stats = world.engine.stats();
