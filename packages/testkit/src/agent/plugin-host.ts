@@ -32,7 +32,7 @@ export class PluginHost implements AsyncDisposable {
     const conditions = process.execArgv.filter((arg) => arg.startsWith('--conditions='));
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const child = fileURLToPath(new URL(`plugin-host-child.${extension}`, import.meta.url));
-    const running = options.in.spawn(process.execPath, [...conditions, child, config]);
+    const running = options.in.spawn(process.execPath, [...conditions, child, config, String(options.keepFlows ?? true)]);
     const host = new PluginHost(running);
     try {
       await running.output(/^ready$/m);
