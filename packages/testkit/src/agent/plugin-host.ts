@@ -14,6 +14,8 @@ export interface PluginHostOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Take plugins that are degraded, too. Default false: they must run. */
   readonly degraded?: boolean;
+  /** Keep flow records for `flows()`. Default true; false where there are so many that keeping them costs more than the plugins. */
+  readonly keepFlows?: boolean;
 }
 
 /** A host with some plugins in a network namespace, and nothing else of an agent: for kernel tests of plugins. Needs root. */
@@ -32,7 +34,12 @@ export class PluginHost implements AsyncDisposable {
     const conditions = process.execArgv.filter((arg) => arg.startsWith('--conditions='));
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const child = fileURLToPath(new URL(`plugin-host-child.${extension}`, import.meta.url));
-    const running = options.in.spawn(process.execPath, [...conditions, child, config, String(options.keepFlows ?? true)]);
+    const running = options.in.spawn(process.execPath, [
+      ...conditions,
+      child,
+      config,
+      String(options.keepFlows ?? true),
+    ]);
     const host = new PluginHost(running);
     try {
       await running.output(/^ready$/m);
