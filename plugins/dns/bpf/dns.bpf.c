@@ -42,7 +42,7 @@ struct dns_record {
 	__u8 data[DNS_CHUNK]; /* what lies behind the payload's end is old */
 };
 
-RT_STREAM(dns_records, struct dns_record, 4 * 1024 * 1024);
+RT_STREAM(dns_records, struct dns_record, 8 * 1024 * 1024);
 
 /* What was seen, and what of it is in no record. */
 struct dns_seen {

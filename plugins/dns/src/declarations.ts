@@ -59,7 +59,7 @@ export const config = z.strictObject({
     .min(65_536)
     .max(268_435_456)
     .refine((bytes) => (bytes & (bytes - 1)) === 0, 'must be a power of two')
-    .default(4_194_304)
+    .default(8_388_608)
     .describe('Size of the ring for DNS packets, a power of two; 392 bytes for each packet of up to 320.'),
   maxPending: z
     .int()

@@ -68,6 +68,11 @@ describe('recorded messages', () => {
     expect(flows).toHaveLength(64);
     const chain = flows.filter(({ dns }) => dns?.query === 'chain.example.com' && dns.response);
     expect(chain.map(({ dns }) => dns!.cnames)).toEqual([['edge.example.net'], ['edge.example.net']]);
-    expect(chain[0]!.dns).toMatchObject({ query_type: 'A', response_code: 'NOERROR', ttl: 7, addresses: ['192.0.2.9'] });
+    expect(chain[0]!.dns).toMatchObject({
+      query_type: 'A',
+      response_code: 'NOERROR',
+      ttl: 7,
+      addresses: ['192.0.2.9'],
+    });
   });
 });

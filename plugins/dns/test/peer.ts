@@ -1,7 +1,7 @@
 /**
  * A real DNS server and client for tests, as a program of its own in a namespace. What a name begins with says what becomes
- * of it: `nx` does not exist, `cut` does not fit into a datagram, `drop` is never answered, `chain` is an alias; anything
- * else has an address.
+ * of it: `nx` does not exist, `cut` does not fit into a datagram, `split` does only in fragments, `drop` is never answered,
+ * `chain` is an alias; anything else has an address.
  *
  *   peer.ts serve                     UDP and TCP at port 53 of every address; a line of JSON with its counts at the end
  *   peer.ts ask JSON                  asks what an Ask says, and prints how many answers came
@@ -45,6 +45,7 @@ function answer(query: Uint8Array, stream: boolean): Uint8Array | undefined {
     return message({ ...base, answers: Array.from({ length: 300 }, (_, i) => a(198, 51, i >> 8, i & 255)) });
   }
   const address = type === 28 ? aaaa(9) : a(192, 0, 2, 9);
+  if (name.startsWith('split')) return message({ ...base, answers: Array.from({ length: 200 }, (_, i) => a(198, 51, 100, i)) }); // prettier-ignore
   if (!name.startsWith('chain')) return message({ ...base, answers: [address] });
   return message({ ...base, answers: [cname('edge.example.net'), { ...address, name: 'edge.example.net', ttl: 7 }] });
 }
