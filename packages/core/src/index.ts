@@ -21,7 +21,7 @@ export { LabelDomain, LabelTable, OVERFLOW_LABEL, UNKNOWN_LABEL } from './metric
 export type { PodMetricsConfig } from './metrics/pod-options.ts';
 export { MetricStore, type MetricStoreOptions, type OpenMetrics } from './metrics/store.ts';
 export { Host } from './host/host.ts';
-export { causedByComponent } from './host/strays.ts';
+export { catchStrays, causedByComponent } from './host/strays.ts';
 export { ConfigWatcher, type WatchOptions } from './config/watch.ts';
 export {
   doctor,

@@ -1,4 +1,5 @@
-import { FLOW_STRIDE, type Layout } from '@retina/sdk';
+import { FLOW_STRIDE, type Layout, type NetlinkMessage } from '@retina/sdk';
+import type { ReplayNetlink } from '../replay/replay-netlink.ts';
 import type { ReplayObject } from '../replay/replay-object.ts';
 
 /** A small generator with a seed, so that what failed once fails again. */
@@ -52,6 +53,29 @@ export function feedHostile(objects: readonly ReplayObject[], seed = 1): number 
     }
   }
   return fed;
+}
+
+/** Lengths no message should have, and such as only the first part of one would be. */
+const LENGTHS = [0, 1, 3, 4, 5, 16, 20, 257, 4096];
+
+/** Hands every subscription messages the kernel would not send, and lets every request from now on be answered by such. */
+export function feedHostileNetlink(netlink: ReplayNetlink, seed = 1): void {
+  const next = random(seed);
+  const messages = (type: () => number): NetlinkMessage[] =>
+    Object.values(FILLS).flatMap((fill) =>
+      LENGTHS.map((length) => {
+        const payload = new Uint8Array(length);
+        fill(payload, next);
+        return { type: type(), flags: next() & 0xffff, payload };
+      }),
+    );
+  netlink.answer = (type) => messages(() => (next() % 4 === 0 ? next() & 0xffff : type));
+  netlink.feed([], 4_000_000_000);
+  // A type is that of a family's subsystem (upper byte) and message.
+  for (const subsystem of [0, 1, 2, 0xff]) {
+    const types = () => (subsystem << 8) | (next() & 0x1f);
+    netlink.feed(messages(types), next() & 1);
+  }
 }
 
 function strideOf(layout: Layout | undefined): number {

@@ -208,6 +208,31 @@ describe('the contract of plugins finds', () => {
     expect(await broken({ setup })).toContain(HOSTILE);
   });
 
+  it.each<[string, Setup]>([
+    [
+      'a notification',
+      after((ctx) => {
+        ctx.netlink.subscribe(12, [1], (messages) => {
+          for (const { payload } of messages)
+            new DataView(payload.buffer, payload.byteOffset, payload.length).getUint32(0);
+        });
+      }),
+    ],
+    [
+      'an answer',
+      after((ctx) =>
+        ctx.every(20, async () => {
+          await ctx.netlink.request({ family: 4, type: 20, flags: 0x300, payload: new Uint8Array(4) }, (messages) => {
+            for (const { payload } of messages)
+              new DataView(payload.buffer, payload.byteOffset, payload.length).getUint32(0);
+          });
+        }),
+      ),
+    ],
+  ])('a handler that throws on %s nobody should send', async (_, setup) => {
+    expect(await broken({ setup })).toEqual([HOSTILE]);
+  });
+
   it('a value that cannot be', async () => {
     const setup = after((ctx) => {
       const counter = ctx.metrics['looks_total'] as { add(value: number): void };

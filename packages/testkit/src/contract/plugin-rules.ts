@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
+import { catchStrays } from '@retina/core';
 import type { ConfigSchema, Plugin } from '@retina/sdk';
 import { NOTHING, type Recording, readRecording, replay, type Replay } from '../replay/index.ts';
 import { sabotaged } from './failing-context.ts';
-import { feedHostile } from './hostile.ts';
+import { feedHostile, feedHostileNetlink } from './hostile.ts';
 import { LeakWatch } from './leaks.ts';
 import { lintOptions } from './lint-config.ts';
 import { lintPlugin } from './lint-manifest.ts';
@@ -52,6 +53,7 @@ export function pluginRules(plugin: Plugin, settings: PluginContractOptions = {}
   };
   /** Runs `work` and sees that nothing of the plugin outlives it. */
   const clean = async (work: (inside: (component: Plugin) => Plugin) => Promise<Replay>): Promise<void> => {
+    catchStrays(); // the host's, once per process: whichever rule runs first
     using watch = new LeakWatch();
     const inside = (component: Plugin): Plugin => ({
       ...component,
@@ -147,6 +149,7 @@ export function pluginRules(plugin: Plugin, settings: PluginContractOptions = {}
       check: () =>
         running(async ({ host, replay: played }) => {
           feedHostile(played.objects);
+          feedHostileNetlink(played.netlink);
           await turns();
           must(handlerErrors(host) === 0, `${handlerErrors(host)} calls of its handlers threw`);
           none(impossibleValues(host));

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { FLOW_STRIDE, type FlowBatch, type KernelFeatures, type Layout, type RecordBatch } from '@retina/sdk';
 import type { LoadedObject, LoaderApi, LoadOptions, ObjectSpec } from '@retina/loader';
+import { framed, requestKey, subscriptionKey, unframed } from './netlink-recording.ts';
 import type { RecordedBatch, RecordedObject, Recording } from './recording.ts';
 
 /** A loader that does what `loader` does and keeps a copy of all it hands over. */
@@ -37,7 +38,7 @@ export function recorder(loader: LoaderApi): Recorder {
   };
 
   return {
-    loader: overlay(loader, { kernelFeatures, openObject }),
+    loader: overlay(loader, { kernelFeatures, openObject, ...asking(loader, batches) }),
     recording: () => ({
       kernel: {
         release: features.release,
@@ -53,6 +54,43 @@ export function recorder(loader: LoaderApi): Recorder {
   };
 }
 
+/** What asks the kernel without an object, with every answer copied. */
+function asking(
+  loader: LoaderApi,
+  batches: RecordedBatch[],
+): Pick<LoaderApi, 'netlinkRequest' | 'netlinkSubscribe' | 'deviceStatistics'> {
+  const keep = (source: 'netlink' | 'statistics', map: string, records: number, lost: number, bytes: Uint8Array) =>
+    void batches.push({ object: '', source, map, stride: 0, records, lost, bytes });
+  return {
+    async netlinkRequest(request, handle) {
+      const parts: Uint8Array[] = [];
+      const answer = await loader.netlinkRequest(request, (messages) => {
+        parts.push(request.unsplit ? messages[0]!.payload.slice() : framed(messages));
+        handle(messages);
+      });
+      const bytes = new Uint8Array(Buffer.concat(parts));
+      keep('netlink', requestKey(request), unframed(bytes).length, Number(answer.interrupted), bytes);
+      return answer;
+    },
+    netlinkSubscribe: (family, groups, handle, filter) =>
+      loader.netlinkSubscribe(
+        family,
+        groups,
+        (messages, lost) => {
+          keep('netlink', subscriptionKey(family, groups), messages.length, lost, framed(messages));
+          handle(messages, lost);
+        },
+        filter,
+      ),
+    async deviceStatistics(interfaceName) {
+      const found = await loader.deviceStatistics(interfaceName);
+      const bytes = new TextEncoder().encode(JSON.stringify([...(found ?? [])]));
+      keep('statistics', interfaceName, found?.size ?? 0, 0, bytes);
+      return found;
+    },
+  };
+}
+
 /** `object` with every batch copied on its way to the plugin. */
 function listening(object: LoadedObject, name: string, batches: RecordedBatch[]): LoadedObject {
   const keep =
@@ -64,7 +102,7 @@ function listening(object: LoadedObject, name: string, batches: RecordedBatch[])
       handle(batch);
     };
   const parts: Pick<LoadedObject, 'stream' | 'table' | 'counters' | 'flows'> = {
-    stream: (map, layout, handle) => object.stream(map, layout, keep('stream', map, handle)),
+    stream: (map, layout, handle, options) => object.stream(map, layout, keep('stream', map, handle), options),
     table: (map, layout, ms, handle) => object.table(map, layout, ms, keep('table', map, handle)),
     counters: (map) => {
       const values = object.counters(map);

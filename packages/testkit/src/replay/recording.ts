@@ -2,17 +2,17 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { ConstantInfo, MapInfo, ProgramInfo } from '@retina/loader';
 
-/** What a BPF object gave to its plugin at one moment. */
+/** What the kernel gave to a plugin at one moment, by a BPF object, by netlink, or as a device's statistics. */
 export interface RecordedBatch {
-  /** File name of the object, without its folder. */
+  /** File name of the object, without its folder; empty where it was none. */
   readonly object: string;
-  readonly source: 'stream' | 'table' | 'flows' | 'counters';
-  /** Empty for flows, which belong to the whole object. */
+  readonly source: 'stream' | 'table' | 'flows' | 'counters' | 'netlink' | 'statistics';
+  /** Empty for flows, which belong to the whole object. Netlink: what was asked or subscribed to. Statistics: the interface. */
   readonly map: string;
-  /** Bytes per record; 8 for counters. */
+  /** Bytes per record; 8 for counters, 0 where they differ. */
   readonly stride: number;
   readonly records: number;
-  /** Records the kernel dropped before this batch. */
+  /** Records the kernel dropped before this batch. Netlink requests: 1 for a dump that was interrupted. */
   readonly lost: number;
   readonly bytes: Uint8Array;
 }

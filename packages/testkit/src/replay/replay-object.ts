@@ -18,7 +18,7 @@ import { replayMap } from './replay-map.ts';
 export type OpenResources = Set<{ readonly what: string }>;
 
 interface Listener {
-  readonly source: RecordedBatch['source'];
+  readonly source: 'stream' | 'table' | 'flows';
   readonly map: string;
   readonly layout: Layout | undefined;
   deliver(bytes: Uint8Array, records: number, lost: number): void;
@@ -181,7 +181,7 @@ export class ReplayObject implements LoadedObject {
   }
 
   private listen(
-    source: RecordedBatch['source'],
+    source: Listener['source'],
     map: string,
     layout: Layout | undefined,
     deliver: Listener['deliver'],

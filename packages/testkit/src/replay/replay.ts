@@ -3,6 +3,7 @@ import { RetinaError, type KernelFeatures } from '@retina/sdk';
 import type { Interface, LoaderApi, ObjectSpec } from '@retina/loader';
 import type { Recording } from './recording.ts';
 import { replayMap } from './replay-map.ts';
+import { ReplayNetlink } from './replay-netlink.ts';
 import { type OpenResources, ReplayObject } from './replay-object.ts';
 
 export interface ReplayOptions {
@@ -17,9 +18,11 @@ export interface Replay {
   readonly loader: LoaderApi;
   /** Hands every recorded batch over, in order. Returns how many found a listener. */
   play(): number;
+  /** Subscriptions, and what requests are answered. */
+  readonly netlink: ReplayNetlink;
   /** Objects loaded and not closed. */
   readonly objects: readonly ReplayObject[];
-  /** What is open at the moment: objects, attached programs, sources. */
+  /** What is open at the moment: objects, attached programs, sources, subscriptions. */
   readonly open: readonly string[];
 }
 
@@ -42,6 +45,7 @@ export function replay(recording: Recording = NOTHING, options: ReplayOptions = 
   const open: OpenResources = new Set();
   const objects = new Set<ReplayObject>();
   const { kernel } = recording;
+  const netlink = new ReplayNetlink(recording.batches, open);
 
   const kernelFeatures = (): KernelFeatures => ({
     release: kernel.release,
@@ -94,9 +98,9 @@ export function replay(recording: Recording = NOTHING, options: ReplayOptions = 
     addressesIn: () => Promise.resolve([]),
     ownNetns: () => 1,
     inInitialNetns: () => true,
-    netlinkRequest: () => Promise.resolve({ messages: 0, interrupted: false }),
-    netlinkSubscribe: () => ({ [Symbol.dispose]: () => undefined }),
-    deviceStatistics: () => Promise.resolve(undefined),
+    netlinkRequest: netlink.request,
+    netlinkSubscribe: netlink.subscribe,
+    deviceStatistics: netlink.statistics,
     removeStaleFilters: () => Promise.resolve(0),
     kernelSymbol: () => undefined,
     readKernelSymbols: () => Promise.resolve(false),
@@ -107,9 +111,12 @@ export function replay(recording: Recording = NOTHING, options: ReplayOptions = 
     loader,
     play: () =>
       recording.batches.reduce((heard, batch) => {
+        if (batch.source === 'statistics') return heard;
+        if (batch.source === 'netlink') return heard + Number(netlink.deliver(batch));
         const listening = [...objects].filter((object) => object.file === batch.object && object.deliver(batch));
         return heard + (listening.length ? 1 : 0);
       }, 0),
+    netlink,
     get objects() {
       return [...objects];
     },
