@@ -11,6 +11,13 @@ export const config = z.strictObject({
     .max(107)
     .default('/var/run/cilium/monitor1_2.sock')
     .describe("Path of the Cilium agent's monitor socket; at most 107 bytes, as the kernel has it."),
+  policySockPath: z
+    .string()
+    .max(107)
+    .default('/var/run/cilium/cilium.sock')
+    .describe(
+      "Path of the socket of the Cilium agent's API, asked for the names of policies (GET only); empty: not asked.",
+    ),
   events: z
     .array(z.enum(KINDS))
     .min(1)
@@ -44,6 +51,9 @@ export const metrics = {
   }, // prettier-ignore
   cilium_events_lost_total: {
     kind: 'counter', help: "Events Cilium says were lost in the kernel's ring before its agent read them.",
+  }, // prettier-ignore
+  cilium_policy_lookups_total: {
+    kind: 'counter', help: 'Policy verdicts whose policy was looked up in the agent, by result.', labels: ['result'],
   }, // prettier-ignore
   cilium_messages_skipped_total: {
     kind: 'counter', help: 'Messages of the monitor socket that could not be read, by cause.', labels: ['cause'],

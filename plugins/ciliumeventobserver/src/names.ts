@@ -61,8 +61,11 @@ export function traceText(point: number, reason: number, encrypted: boolean): st
   return parts.filter((part) => part !== '').join(', ');
 }
 
-const MATCHES = ['none', 'L3-Only', 'L3-L4', 'L4-Only', 'all', 'L3-Proto', 'Proto-Only'];
 /** How a policy matched. */
+export const Match = { NONE: 0, L3: 1, L3_L4: 2, L4: 3, ALL: 4, L3_PROTOCOL: 5, PROTOCOL: 6 } as const;
+/** The drop reason of a rule that denies; where nothing allows it is another. */
+export const DENIED_BY_RULE = 181;
+const MATCHES = ['none', 'L3-Only', 'L3-L4', 'L4-Only', 'all', 'L3-Proto', 'Proto-Only'];
 export function matchText(match: number): string {
   return MATCHES[match] ?? `match ${match}`;
 }

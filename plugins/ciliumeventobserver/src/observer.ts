@@ -1,11 +1,12 @@
-import { FlowWriter, type PluginContext } from '@retina/sdk';
+import { FlowWriter, type PluginContext, type PolicyDetails } from '@retina/sdk';
 import { readAccessLog } from './access-log.ts';
 import type { Config, metrics } from './declarations.ts';
-import { EVENT_NAMES, EventType, readEvent } from './events.ts';
+import { EVENT_NAMES, EventType, type PacketEvent, readEvent } from './events.ts';
 import { GobError } from './gob-input.ts';
 import { GobStream } from './gob-stream.ts';
 import { fieldsOf, type GobValue } from './gob-types.ts';
 import { PacketReader } from './packet.ts';
+import { PolicyNames } from './policies.ts';
 import { Rows } from './rows.ts';
 
 export type Context = PluginContext<Config, typeof metrics>;
@@ -13,6 +14,8 @@ export type Context = PluginContext<Config, typeof metrics>;
 /** `Payload.Type`, as perf_event.h numbers records. */
 const RECORD_LOST = 2;
 const EVENT_SAMPLE = 9;
+/** `AgentNotify.Type`: an endpoint has rules that may be others than before. */
+const ENDPOINT_REGENERATED = 3;
 /** The kernel's ring carries at most 64 KiB at once; what the agent says of itself is larger. */
 const LONGEST_MESSAGE = 1 << 20;
 
@@ -24,11 +27,14 @@ export class Observer {
   private readonly packets = new PacketReader();
   private readonly writer = new FlowWriter(1024);
   private readonly ids = new Map<string, number>();
+  private readonly policies: PolicyNames | undefined;
 
   constructor(context: Context) {
     this.context = context;
     this.wanted = new Set(context.config.events);
     this.rows = new Rows((text) => context.label(text));
+    const { policySockPath } = context.config;
+    this.policies = policySockPath === '' ? undefined : context.use(new PolicyNames(policySockPath));
   }
 
   /** The reader of one connection. */
@@ -63,6 +69,7 @@ export class Observer {
     const name = EVENT_NAMES[number] ?? 'unknown';
     const { cilium_events_total, cilium_flow_records_total, cilium_events_unused_total } = this.context.metrics;
     const type = this.id(name);
+    if (number === EventType.AGENT) this.agent(data);
     cilium_events_total.add(1, type);
     const problem = this.wanted.has(name) ? this.record(number, data) : 'not_wanted';
     if (problem === undefined) cilium_flow_records_total.add(1, type);
@@ -78,23 +85,21 @@ export class Observer {
     const { packets } = this;
     const problem = packets.read(event.packet, event.noEthernet, event.ipv6, event.tunnel);
     if (problem) return problem;
-    this.writer.add(...this.rows.of(event, packets, Date.now()));
+    const policy = type === EventType.POLICY_VERDICT ? this.policy(event) : undefined;
+    this.writer.add(...this.rows.of(event, packets, Date.now(), policy));
     return undefined;
+  }
+
+  private policy(event: PacketEvent): PolicyDetails | undefined {
+    const [result, policy] = this.policies?.of(event) ?? [];
+    if (result) this.context.metrics.cilium_policy_lookups_total.add(1, this.id(result));
+    return policy;
   }
 
   private accessLog(data: Uint8Array): string | undefined {
     let problem: string | undefined = 'malformed';
-    const stream = new GobStream(LONGEST_MESSAGE, {
-      value: (value) => void (problem = this.access(value)),
-      skipped: (error) => void (problem = error.problem),
-    });
-    try {
-      stream.push(data.subarray(1));
-    } catch (error) {
-      if (!(error instanceof GobError)) throw error;
-      return error.problem;
-    }
-    return problem;
+    const failed = readOwn(data, (value) => (problem = this.access(value)));
+    return failed ?? problem;
   }
 
   private access(value: GobValue): string | undefined {
@@ -104,6 +109,13 @@ export class Observer {
     if (!this.writer.add(record.values, record.details)) return 'too_many';
     for (const address of record.learned) context.names.learn(address, record.name, record.ttl);
     return undefined;
+  }
+
+  /** The agent speaks of itself. */
+  private agent(data: Uint8Array): void {
+    readOwn(data, (value) => {
+      if (fieldsOf(value).get('Type') === ENDPOINT_REGENERATED) this.policies?.forget();
+    });
   }
 
   private skipped(cause: string): void {
@@ -116,4 +128,17 @@ export class Observer {
     if (id === undefined) this.ids.set(text, (id = this.context.label(text)));
     return id;
   }
+}
+
+/** Events of the agent itself are streams of their own behind the type. Returns why one cannot be read. */
+function readOwn(data: Uint8Array, value: (value: GobValue) => void): string | undefined {
+  let problem: string | undefined;
+  const stream = new GobStream(LONGEST_MESSAGE, { value, skipped: (error) => void (problem = error.problem) });
+  try {
+    stream.push(data.subarray(1));
+  } catch (error) {
+    if (!(error instanceof GobError)) throw error;
+    problem = error.problem;
+  }
+  return problem;
 }

@@ -1,4 +1,12 @@
-import { Direction, type FlowDetails, type FlowValues, Observation, Reply, Verdict } from '@retina/sdk';
+import {
+  Direction,
+  type FlowDetails,
+  type FlowValues,
+  type PolicyDetails,
+  Observation,
+  Reply,
+  Verdict,
+} from '@retina/sdk';
 import { EventType, isToProxy, type PacketEvent } from './events.ts';
 import {
   authenticationText, Capture, captureText, dropReasonName, ENDPOINT_PROGRAM, matchText, sourceFileName, TraceFrom, TraceReason, traceText,
@@ -50,7 +58,12 @@ export class Rows {
   }
 
   /** The record of an event and its packet; both are borrowed. */
-  of(event: PacketEvent, packet: PacketReader, now: number): readonly [FlowValues, FlowDetails | undefined] {
+  of(
+    event: PacketEvent,
+    packet: PacketReader,
+    now: number,
+    policy?: PolicyDetails,
+  ): readonly [FlowValues, FlowDetails | undefined] {
     const base = this.base(packet, now);
     switch (event.type) {
       case EventType.DROP:
@@ -58,7 +71,7 @@ export class Rows {
       case EventType.TRACE:
         return this.trace(event, base, packet);
       case EventType.POLICY_VERDICT:
-        return this.verdict(event, base);
+        return this.verdict(event, base, policy);
       default:
         return capture(event, base);
     }
@@ -111,8 +124,12 @@ export class Rows {
     return [values, details];
   }
 
-  /** Cilium says which kind of rule matched, not its name. */
-  private verdict(event: PacketEvent, base: FlowValues): readonly [FlowValues, FlowDetails] {
+  /** Cilium says which kind of rule matched, not its name: `policy` has to come from elsewhere. */
+  private verdict(
+    event: PacketEvent,
+    base: FlowValues,
+    policy: PolicyDetails | undefined,
+  ): readonly [FlowValues, FlowDetails] {
     const denied = event.verdict < 0;
     const action = denied ? 'denied' : event.verdict > 0 ? `redirected to proxy port ${event.verdict}` : 'allowed';
     const parts = [`policy verdict, ${event.audited ? 'audited' : action}`, `match ${matchText(event.match)}`];
@@ -126,7 +143,7 @@ export class Rows {
       verdict: denied ? Verdict.DROPPED : Verdict.FORWARDED,
       dropReason: denied ? this.reason(-event.verdict) : 0,
     };
-    return [values, { reason: parts.join(', ') }];
+    return [values, { reason: parts.join(', '), ...(policy && { policies: [policy] }) }];
   }
 
   private traceText(event: PacketEvent): FlowDetails {

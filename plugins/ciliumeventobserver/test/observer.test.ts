@@ -1,6 +1,7 @@
 import { runPlugin, type RunningPlugin } from '@retina/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import plugin from '../src/index.ts';
+import { AgentApi } from './agent-api.ts';
 import { Monitor, RECORDED, STREAM, until } from './monitor.ts';
 
 const PREFIX = 'networkobservability_cilium_';
@@ -10,7 +11,13 @@ beforeEach(() => void (monitor = new Monitor()));
 afterEach(() => monitor[Symbol.asyncDispose]());
 
 const start = (options: Record<string, unknown> = {}) =>
-  runPlugin(plugin, { monitorSockPath: monitor.path, reconnectMs: 10, reconnectMaxMs: 50, ...options });
+  runPlugin(plugin, {
+    monitorSockPath: monitor.path,
+    reconnectMs: 10,
+    reconnectMaxMs: 50,
+    policySockPath: '',
+    ...options,
+  });
 const metric = (running: RunningPlugin, name: string, labels: Record<string, string> = {}) =>
   running.metrics.sum(PREFIX + name, labels);
 const connected = (running: RunningPlugin) =>
@@ -84,6 +91,26 @@ describe('what Cilium sent', () => {
       addresses: ['93.184.216.34', '2606:2800:220:1::1'], cnames: ['edge.example.net'],
     }); // prettier-ignore
     expect(JSON.stringify(running.flows)).not.toContain('secret');
+  });
+
+  it('has the names of policies where the agent has told them', async () => {
+    await using api = await AgentApi.listen();
+    await monitor.listen();
+    await using running = await start({ policySockPath: api.path });
+    const lookups = (result: string) => metric(running, 'policy_lookups_total', { result });
+    for (let round = 1; lookups('named') === 0; round++) {
+      await until(`connection ${round}`, () => monitor.connections === round);
+      await monitor.send(STREAM);
+      monitor.hangUp();
+      await until(`records of round ${round}`, () => running.flows.length === round * FLOWS.length);
+    }
+    const named = running.flows.filter(({ policies }) => policies);
+    expect(named).toHaveLength(lookups('named'));
+    expect(named[0]).toMatchObject({
+      reason: 'policy verdict, allowed, match L3-L4, from identity 4711',
+      policies: [{ kind: 'CiliumNetworkPolicy', namespace: 'shop', name: 'allow-web' }],
+    });
+    expect(new Set(api.asked)).toEqual(new Set(['GET /v1/endpoint/cilium-local:321']));
   });
 
   it('is counted once, whole, and by kind', async () => {

@@ -264,6 +264,7 @@ func main() {
 
 	must(os.WriteFile(os.Args[1]+".gob", out.Bytes(), 0o644))
 	must(os.WriteFile(os.Args[1]+"-kinds.gob", kinds(), 0o644))
+	must(os.WriteFile(os.Args[1]+"-endpoint.json", endpointModel(), 0o644))
 	var lines bytes.Buffer
 	for _, event := range events {
 		must(json.NewEncoder(&lines).Encode(event))
