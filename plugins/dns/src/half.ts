@@ -1,4 +1,5 @@
-import { Packet } from './packet.ts';
+import { HEADER } from './decode.ts';
+import type { Packet } from './packet.ts';
 
 /** A segment that came too early. `missing` bytes behind it were not copied. */
 interface Segment {
@@ -37,6 +38,14 @@ export class Half {
     this.hash = hash;
     this.origin = packet.copy();
     this.toServer = toServer;
+  }
+
+  /** Whether bytes of which nothing else is known look as if a message began with them. */
+  startsMessage(bytes: Uint8Array, from: number, end: number): boolean {
+    if (end - from < 2 + HEADER) return false;
+    const size = (bytes[from]! << 8) | bytes[from + 1]!;
+    const questions = (bytes[from + 6]! << 8) | bytes[from + 7]!;
+    return size >= HEADER && questions === 1 && bytes[from + 4]! < 0x80 === this.toServer;
   }
 
   /** Bytes of the stream that are kept. */

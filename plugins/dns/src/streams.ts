@@ -1,8 +1,8 @@
 import type { Config } from './declarations.ts';
 import { HEADER } from './decode.ts';
-import { mix, SEED, SEED_2 } from './hash.ts';
 import type { Packet } from './packet.ts';
-import { Half } from './half.ts';
+import type { Half } from './half.ts';
+import { Halves } from './halves.ts';
 
 /** Why bytes of a stream became no message. */
 export const DROPS = [
@@ -36,17 +36,19 @@ export class Streams {
   readonly dropped: Record<Drop, number> = Object.fromEntries(DROPS.map((drop) => [drop, 0])) as Record<Drop, number>;
   /** Bytes held. */
   held = 0;
-  private readonly halves = new Map<number, Half>();
+  private readonly halves: Halves;
   private readonly limits: Config['streams'];
   private readonly onMessage: OnMessage;
-  private readonly isServerPort: (port: number) => boolean;
   /** Whose segment, or what is left of it, is being read. */
   private current!: Packet;
 
   constructor(limits: Config['streams'], isServerPort: (port: number) => boolean, onMessage: OnMessage) {
     this.limits = limits;
-    this.isServerPort = isServerPort;
     this.onMessage = onMessage;
+    this.halves = new Halves(limits.max, isServerPort, (oldest) => {
+      this.current = oldest.origin;
+      this.finish(oldest, 'evicted');
+    });
   }
 
   get size(): number {
@@ -56,7 +58,7 @@ export class Streams {
   /** Takes a segment: `length` bytes of payload, of which those from `from` to `end` are here. */
   segment(packet: Packet, bytes: Uint8Array, from: number, end: number, now: number): void {
     const { flags, length } = packet;
-    const half = this.half(packet, (flags & SYN) !== 0 || length > 0);
+    const half = this.halves.get(packet, (flags & SYN) !== 0 || length > 0);
     if (!half) return;
     this.current = packet;
     half.touchedAt = now;
@@ -83,7 +85,7 @@ export class Streams {
       this.current = half.origin;
       if (now - half.touchedAt > (half.closed ? CLOSED_MS : IDLE_MS)) {
         this.finish(half, 'unfinished');
-        this.halves.delete(half.hash);
+        this.halves.delete(half);
       } else if (half.segments.length > 0 && now - half.heldSince > GAP_MS) {
         this.jump(half, half.segments[0]!.sequence, 'gap');
         this.drain(half);
@@ -94,7 +96,7 @@ export class Streams {
   private take(half: Half, packet: Packet, sequence: number, bytes: Uint8Array, from: number, end: number): void {
     const missing = packet.length - (end - from);
     if (!half.synced) {
-      if (!startsMessage(half, bytes, from, end)) {
+      if (!half.startsMessage(bytes, from, end)) {
         this.dropped.not_dns += packet.length;
         return;
       }
@@ -219,7 +221,7 @@ export class Streams {
     this.held -= half.reset();
     while (half.segments.length > 0) {
       const { bytes, sequence } = half.segments[0]!;
-      if (startsMessage(half, bytes, 0, bytes.length)) {
+      if (half.startsMessage(bytes, 0, bytes.length)) {
         half.synced = true;
         half.next = sequence;
         return;
@@ -245,40 +247,4 @@ export class Streams {
     half.synced = synced;
     half.next = next;
   }
-
-  private half(packet: Packet, make: boolean): Half | undefined {
-    const { words, sourcePort, destinationPort, place } = packet;
-    let first = mix(mix(SEED, (sourcePort << 16) | destinationPort), place);
-    let second = mix(mix(SEED_2, (sourcePort << 16) | destinationPort), place);
-    for (let i = 0; i < 8; i++) {
-      first = mix(first, words[i]!);
-      second = mix(second, words[i]!);
-    }
-    const hash = (first >>> 0) * 0x20_0000 + (second & 0x1f_ffff);
-    const known = this.halves.get(hash);
-    if (known) {
-      if (this.halves.size < this.limits.max / 2) return known;
-      this.halves.delete(hash); // the last one used is the last to go
-      this.halves.set(hash, known);
-      return known;
-    }
-    if (!make) return undefined;
-    if (this.halves.size >= this.limits.max) {
-      const oldest = this.halves.values().next().value!;
-      this.current = oldest.origin;
-      this.finish(oldest, 'evicted');
-      this.halves.delete(oldest.hash);
-    }
-    const half = new Half(hash, packet, this.isServerPort(destinationPort));
-    this.halves.set(hash, half);
-    return half;
-  }
-}
-
-/** Whether an unknown stream's bytes look as if a message began with them. */
-function startsMessage({ toServer }: Half, bytes: Uint8Array, from: number, end: number): boolean {
-  if (end - from < 2 + HEADER) return false;
-  const size = (bytes[from]! << 8) | bytes[from + 1]!;
-  const questions = (bytes[from + 6]! << 8) | bytes[from + 7]!;
-  return size >= HEADER && questions === 1 && bytes[from + 4]! < 0x80 === toServer;
 }
