@@ -3,12 +3,16 @@
  * Counts what the kernel drops: by reason and place exactly, by flow as far as the table goes. One of the programs on
  * kfree_skb is loaded: the one whose arguments the running kernel's tracepoint has.
  */
-#include "context.h"
 #include <retina/node.h>
+
+#include "chain.h"
+#include "context.h"
+#include "sample.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 RT_CONFIG(__u32, only_netns, "Inode number of the only network namespace to count in; 0: the host decides") = 0;
+RT_CONFIG(__u32, own_netns, "Inode number of the agent's own network namespace") = 0;
 
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
@@ -85,6 +89,7 @@ RT_INLINE void drop_count(const struct drop_flow_key *flow, const struct drop_va
 RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason, struct sock *receiver, const bool typed)
 {
 	struct drop_flow_key key = {};
+	struct drop_headers headers;
 	struct drop_value value;
 
 	if (drop_is_quiet(reason))
@@ -95,8 +100,12 @@ RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason,
 		return 0;
 	if (!drop_is_ours(key.netns))
 		return 0;
-	drop_read_packet(skb, typed, &key, &value);
+	if (key.netns == own_netns)
+		key.marks |= DROP_OWN;
+	key.chain = drop_chain_of(skb, reason);
+	drop_read_packet(skb, typed, &key, &value, &headers);
 	drop_count(&key, &value);
+	drop_take_sample(&key, &value, &headers);
 	return 0;
 }
 

@@ -55,6 +55,7 @@ struct drop_headers {
 	unsigned char *head;
 	__u32 network;
 	__u32 tail;
+	__u32 length; /* from the network header on; 0 if there are none that can be read */
 };
 
 /* Reads type or ports at `at`; returns the length of the transport header, 0 if unknown. */
@@ -156,42 +157,45 @@ RT_INLINE __u32 drop_read_v6(const struct drop_headers *headers, struct drop_flo
 	return at - headers->network + drop_read_l4(headers, at, key);
 }
 
-/* Fills addresses, ports and protocol of `key` as far as they can be read, and the packets and bytes it stands for. */
-RT_INLINE void drop_read_packet(struct sk_buff *skb, const bool typed, struct drop_flow_key *key, struct drop_value *value)
+/*
+ * Fills addresses, ports and protocol of `key` as far as they can be read, the packets and bytes it stands for, and where
+ * its headers are.
+ */
+RT_INLINE void drop_read_packet(struct sk_buff *skb, const bool typed, struct drop_flow_key *key, struct drop_value *value,
+				struct drop_headers *headers)
 {
 	__u16 protocol = bpf_ntohs(DROP_GET(typed, skb, protocol));
 	__u32 length = DROP_GET(typed, skb, len);
-	struct drop_headers headers = {
-		.head = DROP_GET(typed, skb, head),
-		.network = DROP_GET(typed, skb, network_header),
-		.tail = DROP_GET(typed, skb, tail),
-	};
-	__u32 data = DROP_GET(typed, skb, data) - headers.head;
 	struct skb_shared_info *shared;
-	__u32 of_headers = 0;
 	__u16 segments, size;
+	__u32 data;
 
+	headers->head = DROP_GET(typed, skb, head);
+	headers->network = DROP_GET(typed, skb, network_header);
+	headers->tail = DROP_GET(typed, skb, tail);
+	headers->length = 0;
+	data = DROP_GET(typed, skb, data) - headers->head;
 	value->packets = 1;
 	value->bytes = length;
 	if (protocol != ETH_P_IP && protocol != ETH_P_IPV6 && protocol != ETH_P_8021Q && protocol != ETH_P_8021AD && protocol)
 		return;
-	if (!headers.network) /* not yet looked for: a driver's packet starts with the network header */
-		headers.network = data;
+	if (!headers->network) /* not yet looked for: a driver's packet starts with the network header */
+		headers->network = data;
 	if (protocol != ETH_P_IPV6)
-		of_headers = drop_read_v4(&headers, key);
-	if (!of_headers && protocol != ETH_P_IP)
-		of_headers = drop_read_v6(&headers, key);
-	if (!of_headers)
+		headers->length = drop_read_v4(headers, key);
+	if (!headers->length && protocol != ETH_P_IP)
+		headers->length = drop_read_v6(headers, key);
+	if (!headers->length)
 		return;
-	value->bytes = length + (__s64)data - headers.network;
+	value->bytes = length + (__s64)data - headers->network;
 
-	shared = (void *)(headers.head + DROP_GET(typed, skb, end));
+	shared = (void *)(headers->head + DROP_GET(typed, skb, end));
 	size = BPF_CORE_READ(shared, gso_size);
-	if (!size || value->bytes <= of_headers)
+	if (!size || value->bytes <= headers->length)
 		return;
 	segments = BPF_CORE_READ(shared, gso_segs);
-	value->packets = segments ? segments : (value->bytes - of_headers + size - 1) / size;
-	value->bytes += (value->packets - 1) * of_headers;
+	value->packets = segments ? segments : (value->bytes - headers->length + size - 1) / size;
+	value->bytes += (value->packets - 1) * headers->length;
 }
 
 #endif

@@ -1,58 +1,59 @@
 import {
   FlowEvent, FlowWriter, Observation, Reply, Verdict,
-  type BpfHandle, type KernelFeatures, type PluginContext, type RecordBatch,
+  type BpfHandle, type FlowDetails, type FlowValues, type PluginContext, type RecordBatch,
 } from '@retina/sdk'; // prettier-ignore
-import type { dropFlowsLayout, dropTotalsLayout } from './dropreason.gen.ts';
+import type { dropFlowsLayout, dropSamplesLayout, dropTotalsLayout } from './dropreason.gen.ts';
 import type { Config, metrics } from './declarations.ts';
-import { directionOf, isLoss } from './loss.ts';
-import { labelOf, type Reasons } from './reasons.ts';
+import type { Kind, Kinds } from './kinds.ts';
+import { directionOf } from './loss.ts';
+import { chainName } from './netfilter/chain.ts';
+import { CONNECT_FAILED } from './reasons.ts';
 
 type Context = PluginContext<Config, typeof metrics>;
-/** What is known of drops for one reason at one place. */
-interface Kind {
-  readonly counts: boolean;
-  readonly kernelName: string;
-  /** Label ids; `place` is 0 where the kernel code has no name. */
-  readonly reason: number;
-  readonly place: number;
-}
+type Rows = RecordBatch<typeof dropFlowsLayout>['col'];
 
 const DIRECTIONS = ['unknown', 'ingress', 'egress'] as const;
 const ICMP = 1;
 const ICMPV6 = 58;
-/** The upper 16 bits of every address of kernel code, which records leave out. */
-const KERNEL_HALF = 0xffff_0000_0000_0000n;
 
 /** Turns the kernel programs' tables into counters and flow records. */
 export class Drops {
   private readonly context: Context;
-  private readonly handle: Pick<BpfHandle, 'lookup' | 'counters'>;
-  private readonly kernel: Pick<KernelFeatures, 'symbol'>;
-  private readonly reasons: Reasons;
-  private readonly kinds = new Map<number, Map<number, Kind>>();
+  private readonly handle: Pick<BpfHandle, 'counters' | 'lookup'>;
+  private readonly kinds: Kinds;
   private readonly directions: readonly number[];
   private readonly writer = new FlowWriter(1024);
+  private readonly nowhere: number;
   private unparsed = [0, 0];
   private since = Date.now();
   private records = 0;
+  /** Packets in the totals, in samples, and in neither as the metric last had it. */
+  private counted = 0;
+  private sampled = 0;
+  private unsampled = 0;
 
-  constructor(context: Context, handle: Pick<BpfHandle, 'lookup' | 'counters'>, reasons: Reasons) {
+  constructor(context: Context, handle: Pick<BpfHandle, 'counters' | 'lookup'>, kinds: Kinds) {
     this.context = context;
     this.handle = handle;
-    this.kernel = context.kernel;
-    this.reasons = reasons;
+    this.kinds = kinds;
+    this.nowhere = context.label('unknown');
     this.directions = DIRECTIONS.map((name) => context.label(name));
   }
 
   /** Node totals: every drop, whether or not its flow found room. */
   totals(batch: RecordBatch<typeof dropTotalsLayout>): void {
     const { col } = batch;
-    const { drop_count, drop_bytes } = this.context.metrics;
+    const { drop_count, drop_bytes, drop_location_packets_total } = this.context.metrics;
     for (let row = 0; row < batch.length; row++) {
-      const kind = this.kind(col.reason(row), col.location(row), col.marks(row));
+      const kind = this.kinds.of(col.reason(row), col.location(row), col.marks(row));
       if (!kind.counts) continue;
       const direction = this.directions[directionOf(kind.kernelName, col.direction(row))]!;
-      drop_count.add(col.packets(row), kind.reason, direction);
+      const packets = col.packets(row);
+      if (col.reason(row) !== CONNECT_FAILED) {
+        this.counted += packets;
+        drop_location_packets_total.add(packets, kind.place || this.nowhere, kind.reason);
+      }
+      drop_count.add(packets, kind.reason, direction);
       drop_bytes.add(col.bytes(row), kind.reason, direction);
     }
   }
@@ -63,7 +64,7 @@ export class Drops {
     const now = Date.now();
     this.records += batch.length;
     for (let row = 0; row < batch.length; row++) {
-      const kind = this.kind(col.reason(row), col.location(row), col.marks(row));
+      const kind = this.kinds.of(col.reason(row), col.location(row), col.marks(row));
       if (!kind.counts) continue;
       const family = col.family(row);
       if (family === 0) {
@@ -71,10 +72,8 @@ export class Drops {
         this.unparsed[1]! += col.bytes(row);
         continue;
       }
-      if (this.writer.length === this.writer.capacity) this.emit();
-      const protocol = col.protocol(row);
-      const icmp = protocol === ICMP || protocol === ICMPV6;
-      this.writer.add({
+      this.add({
+        ...common(col, row, kind),
         sourceAddress: batch.bytes('saddr', row),
         destinationAddress: batch.bytes('daddr', row),
         firstSeen: this.since,
@@ -82,25 +81,39 @@ export class Drops {
         end: now,
         packets: col.packets(row),
         bytes: col.bytes(row),
-        ifindex: col.ifindex(row),
-        netns: col.netns(row),
-        sourcePort: icmp ? 0 : col.sport(row),
-        destinationPort: icmp ? 0 : col.dport(row),
-        icmpType: icmp ? col.sport(row) : 0,
-        icmpCode: icmp ? col.dport(row) : 0,
-        protocol,
-        family,
-        direction: directionOf(kind.kernelName, col.direction(row)),
-        observation: Observation.HOST,
-        isReply: Reply.UNKNOWN,
-        verdict: Verdict.DROPPED,
-        event: FlowEvent.UPDATE,
-        dropReason: kind.reason,
-        dropLocation: kind.place,
-      });
+      }, this.policies(col.chain(row))); // prettier-ignore
     }
     this.emit();
     this.since = now;
+  }
+
+  /** Headers of a few of the packets, as flow records that count nothing: their packets are in others. */
+  samples(batch: RecordBatch<typeof dropSamplesLayout>): void {
+    const { col } = batch;
+    const { drop_samples_total: outcomes } = this.context.metrics;
+    const flow = flowColumns(col);
+    const now = Date.now();
+    let shown = 0;
+    for (let row = 0; row < batch.length; row++) {
+      const kind = this.kinds.of(flow.reason(row), flow.location(row), flow.marks(row));
+      const length = Math.min(col.length(row), batch.layout.fields.packet.size);
+      if (!kind.counts || flow.family(row) === 0) continue;
+      shown++;
+      this.sampled += col.value_packets(row);
+      const values = {
+        ...common(flow, row, kind),
+        sourceAddress: batch.bytes('flow_saddr', row),
+        destinationAddress: batch.bytes('flow_daddr', row),
+        firstSeen: now,
+        start: now,
+        end: now,
+      };
+      this.add(values, { ...this.policies(flow.chain(row)), packet: batch.bytes('packet', row).slice(0, length) });
+    }
+    this.emit();
+    if (shown > 0) outcomes.add(shown, this.context.label('shown'));
+    if (shown < batch.length) outcomes.add(batch.length - shown, this.context.label('no_loss'));
+    if (batch.lost > 0) outcomes.add(batch.lost, this.context.label('lost'));
   }
 
   /** Drops that are in the totals but in no flow record, and runs the kernel left out. */
@@ -117,6 +130,10 @@ export class Drops {
     set('not_ip', this.unparsed[0]!, this.unparsed[1]!);
     set('total_table_full', totalPackets, totalBytes);
     set('nested', missed, 0);
+    // samples come before the totals they are part of, and a counter never falls
+    const { unsampled } = this;
+    this.unsampled = Math.max(unsampled, this.counted - this.sampled);
+    if (this.unsampled > unsampled) metrics.drop_unsampled_packets_total.add(this.unsampled - unsampled);
   }
 
   /** How many records of flows there were since the last call. */
@@ -126,46 +143,57 @@ export class Drops {
     return records;
   }
 
+  private add(values: FlowValues, details?: FlowDetails): void {
+    if (this.writer.length === this.writer.capacity) this.emit();
+    this.writer.add(values, details);
+  }
+
   private emit(): void {
     if (this.writer.length === 0) return;
     const batch = this.writer.batch();
     this.context.flows.emit(batch);
     const { adv_drop_count, adv_drop_bytes } = this.context.metrics;
     for (let row = 0; row < batch.length; row++) {
+      if (batch.packets(row) === 0) continue; // a sample
       adv_drop_count.add(batch.packets(row), batch, row, batch.dropReason(row));
       adv_drop_bytes.add(batch.bytes(row), batch, row, batch.dropReason(row));
     }
     this.writer.clear();
   }
 
-  private kind(reason: number, location: number, marks: number): Kind {
-    let places = this.kinds.get(location);
-    if (!places) this.kinds.set(location, (places = new Map<number, Kind>()));
-    const key = reason * 4 + (marks & 3);
-    let kind = places.get(key);
-    if (!kind) places.set(key, (kind = this.judge(reason, location, marks)));
-    return kind;
+  /** The chain that dropped, where it was watched. */
+  private policies(chain: number): FlowDetails | undefined {
+    if (chain === 0) return undefined;
+    const policy = chainName(this.handle.lookup('drop_chains', new Uint8Array(Uint32Array.of(chain).buffer)));
+    return policy && { policies: [policy] };
   }
+}
 
-  private judge(reason: number, location: number, marks: number): Kind {
-    const place = location === 0 ? '' : this.symbol(location);
-    const kernelName = this.reasons.kernelName(reason, place);
-    return {
-      counts: this.context.config.countNoLoss || isLoss(kernelName, place, marks),
-      kernelName,
-      reason: this.context.label(labelOf(kernelName)),
-      place: place ? this.context.label(place) : 0,
-    };
-  }
+/** The columns of a sample that are those of a flow. */
+function flowColumns(col: RecordBatch<typeof dropSamplesLayout>['col']): Rows {
+  const columns = Object.entries(col).filter(([name]) => name.startsWith('flow_'));
+  return Object.fromEntries(columns.map(([name, read]) => [name.slice('flow_'.length), read])) as unknown as Rows;
+}
 
-  /** The name the program found out, or else the host's. */
-  private symbol(location: number): string {
-    const key = new Uint8Array(8);
-    new DataView(key.buffer).setBigUint64(0, BigInt(location), true);
-    const found = this.handle.lookup('drop_symbols', key);
-    if (!found) return this.kernel.symbol(BigInt(location) | KERNEL_HALF) ?? '';
-    const end = found.indexOf(0);
-    // a module's function is followed by " [module]"
-    return new TextDecoder().decode(found.subarray(0, end < 0 ? found.length : end)).split(' ')[0]!;
-  }
+/** What a record of dropped packets and a sample have in common. */
+function common(col: Rows, row: number, kind: Kind): FlowValues {
+  const protocol = col.protocol(row);
+  const icmp = protocol === ICMP || protocol === ICMPV6;
+  return {
+    ifindex: col.ifindex(row),
+    netns: col.netns(row),
+    sourcePort: icmp ? 0 : col.sport(row),
+    destinationPort: icmp ? 0 : col.dport(row),
+    icmpType: icmp ? col.sport(row) : 0,
+    icmpCode: icmp ? col.dport(row) : 0,
+    protocol,
+    family: col.family(row),
+    direction: directionOf(kind.kernelName, col.direction(row)),
+    observation: Observation.HOST,
+    isReply: Reply.UNKNOWN,
+    verdict: Verdict.DROPPED,
+    event: FlowEvent.UPDATE,
+    dropReason: kind.reason,
+    dropLocation: kind.place,
+  };
 }

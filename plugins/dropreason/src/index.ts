@@ -1,17 +1,20 @@
-import { statSync } from 'node:fs';
-import { API, definePlugin, RetinaError, type BpfHandle, type PluginContext } from '@retina/sdk';
-import { dropFlowsLayout, dropTotalsLayout } from './dropreason.gen.ts';
+import { API, definePlugin, type PluginContext, RetinaError } from '@retina/sdk';
+import { dropFlowsLayout, dropSamplesLayout, dropTotalsLayout } from './dropreason.gen.ts';
 import { config, metrics, type Config } from './declarations.ts';
 import { Drops } from './drops.ts';
+import { Kinds } from './kinds.ts';
+import { load, type Loaded } from './load.ts';
 import { NO_LOSS } from './loss.ts';
+import { RuleWatch } from './netfilter/rule-watch.ts';
+import { onlyTrackingDrops } from './netfilter/tracking.ts';
 import { Reasons } from './reasons.ts';
 
-const OBJECT = new URL('../dist/dropreason.bpf.o', import.meta.url);
+type Context = PluginContext<Config, typeof metrics>;
+
 const TOTALS_MS = 1000;
+const TRACKING_MS = 10_000;
 /** Dropped flows reported in a second above which they are read less often. */
 const MANY_RECORDS = 1000;
-/** Programs on kfree_skb by the number of arguments the running kernel's tracepoint has. */
-const BY_ARGUMENTS: Readonly<Record<number, string>> = { 2: 'drop_bare', 3: 'drop_reason', 4: 'drop_socket' };
 
 export default definePlugin({
   name: 'dropreason',
@@ -24,74 +27,75 @@ export default definePlugin({
   metrics,
   async setup(ctx) {
     const reasons = new Reasons(ctx.kernel);
-    const { handle, program } = await load(ctx);
-    if (!ctx.config.countNoLoss) {
+    const loaded = await load(ctx, reasons.number('NETFILTER_DROP'));
+    const { handle } = loaded;
+    const { countNoLoss, intervalMs } = ctx.config;
+    if (!countNoLoss) {
       for (const [reason, name] of reasons.core()) {
         if (Object.hasOwn(NO_LOSS, name)) handle.update('drop_quiet', word32(reason), word64(1));
       }
     }
-    const drops = new Drops(ctx, handle, reasons);
-    handle.table('drop_totals', dropTotalsLayout, TOTALS_MS, (batch) => drops.totals(batch));
-    const { intervalMs } = ctx.config;
-    const flows = handle.table('drop_flows', dropFlowsLayout, intervalMs, (batch) => drops.flows(batch));
-    let pace = intervalMs;
-    ctx.every(TOTALS_MS, () => {
-      drops.unattributed(handle.missed(program));
-      // few drops are reported soon, a flood of them once a second
-      const wanted = drops.takeRecords() > MANY_RECORDS ? Math.max(intervalMs, TOTALS_MS) : intervalMs;
-      if (wanted === pace) return;
-      flows.pace((pace = wanted));
-    });
-    handle.attach(program);
-    try {
-      handle.attach(program.startsWith('raw_') ? 'raw_connect' : 'connect');
-    } catch (error) {
-      ctx.degrade(
-        RetinaError.from(error, 'RETINA_ATTACH_FAILED', 'Failed connects (TCP_CONNECT_BASIC) are not counted'),
-      );
-    }
+    const kinds = new Kinds({ handle, kernel: ctx.kernel, reasons, label: (text) => ctx.label(text), countNoLoss });
+    const tracking = async () => void (kinds.onlyTracking = await onlyTrackingDrops(ctx.kernel.version));
+    await tracking();
+    ctx.every(TRACKING_MS, tracking);
+    read(ctx, loaded, new Drops(ctx, handle, kinds));
+    attach(ctx, loaded);
+    if (ctx.config.rulesEverySeconds > 0) watchRules(ctx);
   },
 });
 
-/** Loads the program that fits the kernel's tracepoint, typed where the kernel allows it, else raw. */
-async function load(ctx: PluginContext<Config, typeof metrics>): Promise<{ handle: BpfHandle; program: string }> {
-  const count = ctx.kernel.tracepointArguments('kfree_skb');
-  const wanted = BY_ARGUMENTS[Math.min(count, 4)];
-  if (!wanted) {
-    throw new RetinaError('RETINA_KERNEL_UNSUPPORTED', 'The kernel has no tracepoint kfree_skb that is known', {
-      found: count < 0 ? 'none' : `one of ${count} arguments`,
-      needed: 'one of 2 to 4 arguments (Linux 5.10 and later, with BTF)',
-      next: 'run `retina doctor` to see what this kernel offers',
-    });
-  }
-  const options = (program: string, connect: string) => ({
-    constants: scope(ctx.config.netns),
-    maxEntries: { drop_flows_0: ctx.config.maxFlows, drop_flows_1: ctx.config.maxFlows },
-    skipPrograms: ALL_PROGRAMS.filter((name) => name !== program && name !== connect),
+/** Opens the programs' tables and stream. */
+function read(ctx: Context, { handle, drops: program }: Loaded, drops: Drops): void {
+  const { intervalMs, samplesPerSecond } = ctx.config;
+  handle.table('drop_totals', dropTotalsLayout, TOTALS_MS, (batch) => drops.totals(batch));
+  const flows = handle.table('drop_flows', dropFlowsLayout, intervalMs, (batch) => drops.flows(batch));
+  if (samplesPerSecond > 0) handle.stream('drop_samples', dropSamplesLayout, (batch) => drops.samples(batch));
+  let pace = intervalMs;
+  let tick = 0;
+  ctx.every(TOTALS_MS, () => {
+    if (samplesPerSecond > 0) handle.update('drop_tick', word32(0), word64(++tick));
+    drops.unattributed(handle.missed(program));
+    // few drops are reported soon, a flood of them once a second
+    const wanted = drops.takeRecords() > MANY_RECORDS ? Math.max(intervalMs, TOTALS_MS) : intervalMs;
+    if (wanted === pace) return;
+    flows.pace((pace = wanted));
   });
-  try {
-    return { handle: await ctx.bpf(OBJECT, options(wanted, 'connect')), program: wanted };
-  } catch (error) {
-    const { code } = RetinaError.from(error, 'RETINA_LOAD_FAILED', 'The object was not loaded');
-    if (code !== 'RETINA_VERIFIER_REJECTED' && code !== 'RETINA_LOAD_FAILED') throw error;
-    ctx.log.warn('the kernel refused the typed programs; trying the raw ones', { error: String(error) });
-    const raw = `raw_${wanted}`;
-    return { handle: await ctx.bpf(OBJECT, options(raw, 'raw_connect')), program: raw };
+}
+
+function attach(ctx: Context, { handle, drops, connects, chains }: Loaded): void {
+  handle.attach(drops);
+  const others = [...chains.map((name) => [name, 'Some chains of netfilter are not watched'] as const), [connects, 'Failed connects (TCP_CONNECT_BASIC) are not counted'] as const]; // prettier-ignore
+  for (const [program, without] of others) {
+    try {
+      handle.attach(program);
+    } catch (error) {
+      ctx.degrade(RetinaError.from(error, 'RETINA_ATTACH_FAILED', without));
+    }
   }
 }
 
-const TYPED_PROGRAMS = [...Object.values(BY_ARGUMENTS), 'connect'];
-const ALL_PROGRAMS = TYPED_PROGRAMS.flatMap((name) => [name, `raw_${name}`]);
-
-/** The namespaces to count in, where the plugin's own option says it and not the host's. */
-function scope(netns: Config['netns']): Readonly<Record<string, number>> {
-  if (netns === undefined) return {};
-  return { only_netns: netns === 'own' ? ownNetns() : 0, rt_node_only: 0 };
-}
-
-/** Inode number of this process's network namespace. */
-function ownNetns(): number {
-  return statSync('/proc/self/ns/net').ino;
+/** Shows what the rules of the agent's network namespace drop. */
+function watchRules(ctx: Context): void {
+  if (!ctx.kernel.capabilities.includes('NET_ADMIN')) {
+    ctx.log.info('what firewall rules drop is not told by rule: that takes CAP_NET_ADMIN');
+    return;
+  }
+  const rules = new RuleWatch(ctx.netlink);
+  const { metrics: all } = ctx;
+  ctx.every(ctx.config.rulesEverySeconds * 1000, async () => {
+    const { outcome, deltas, bad, error } = await rules.read();
+    all.drop_netfilter_readings_total.add(1, ctx.label(outcome));
+    if (bad > 0) all.drop_netfilter_bad_messages_total.add(bad);
+    if (outcome === 'failed') return ctx.log.debug('the rules of nf_tables cannot be read', { error: String(error) });
+    for (const { family, table, chain, rule, packets, bytes } of deltas) {
+      const labels = [family, table, chain, rule].map((text) => ctx.label(text)) as [number, number, number, number];
+      all.drop_netfilter_packets_total.add(packets, ...labels);
+      all.drop_netfilter_bytes_total.add(bytes, ...labels);
+    }
+    all.drop_netfilter_rules.set(rules.counted, ctx.label('yes'));
+    all.drop_netfilter_rules.set(rules.uncounted, ctx.label('no'));
+  });
 }
 
 function word32(value: number): Uint8Array {

@@ -44,6 +44,12 @@ export class Reasons {
     return `${this.subsystems.get(subsystem) ?? `SUBSYSTEM_${subsystem}`}_${reason & 0xffff}`;
   }
 
+  /** The number of a reason by the kernel's own name; undefined where the kernel has none of that name. */
+  number(kernelName: string): number | undefined {
+    for (const [value, name] of this.names) if (name === kernelName) return value;
+    return undefined;
+  }
+
   /** Every reason of the kernel's core: number and name. */
   *core(): Iterable<readonly [number, string]> {
     for (const [value, name] of this.names) if (value >>> 16 === 0) yield [value, name];
