@@ -1,5 +1,4 @@
 // The module: what it exports, and its state per environment.
-#include <malloc.h>
 #include <napi.h>
 
 #include "environment.hpp"
@@ -9,6 +8,7 @@
 #include "link.hpp"
 #include "loaded_object.hpp"
 #include "map.hpp"
+#include "memory.hpp"
 #include "netlink_exports.hpp"
 #include "network.hpp"
 #include "object_spec.hpp"
@@ -50,15 +50,10 @@ static Napi::Value remove_stale_filters(const Napi::CallbackInfo& info) {
       [](Napi::Env env, uint32_t count) -> Napi::Value { return Napi::Number::New(env, count); });
 }
 
-/** Makes the C library give freed memory back at once, and keep it in few places. Process-wide: the caller decides. */
+/** Memory that starting took and running does not need. */
 static Napi::Value return_memory(const Napi::CallbackInfo& info) {
-#ifdef __GLIBC__
-  constexpr int kThreshold = 128 * 1024;  // set at all, it no longer grows with what was freed
-  mallopt(M_MMAP_THRESHOLD, kThreshold);
-  mallopt(M_TRIM_THRESHOLD, kThreshold);
-  mallopt(M_ARENA_MAX, 2);
-  malloc_trim(0);
-#endif
+  return_freed();
+  unmap_clean_pages();
   return info.Env().Undefined();
 }
 

@@ -36,8 +36,9 @@ export function settled(): Promise<void> {
 }
 
 /**
- * For a process that is to stay small: the C library gives freed memory back at once and keeps it in few places. Holds for
- * the whole process, so a program calls it, never a library. Nothing happens where the C library is not glibc.
+ * For a process that is to stay small: the C library (glibc) gives freed memory back at once and keeps it in few places, and
+ * pages read from program files that nobody wrote to are let go; those needed again come back from the page cache. Holds for
+ * the whole process, so a program calls it, never a library: at the start, and when starting is over.
  */
 export function returnMemory(): void {
   native().returnMemory();
