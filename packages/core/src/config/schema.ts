@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { parseServer } from '../node/api-servers.ts';
 import { parseDuration } from './duration.ts';
 
+export type * from './config.ts';
+
 /** Context labels of pod-level metrics, as MetricsConfiguration spells them. */
 export const CONTEXT_LABELS = ['ip', 'namespace', 'podname', 'workload', 'service', 'port', 'zone'] as const;
-export type ContextLabel = (typeof CONTEXT_LABELS)[number];
 
 /** A Go duration with a unit, in milliseconds once parsed. */
 const duration = (min = 0) =>
@@ -197,58 +198,4 @@ export type RawConfig = z.output<typeof configSchema>;
 /** JSON Schema (2020-12) of the configuration file, for editors and for the reference. Options of plugins are in their manifests. */
 export function configJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' });
-}
-
-/** One plugin or exporter to run. */
-export interface ComponentConfig {
-  /** Whether readiness waits for it. Default true for plugins, false for exporters. */
-  readonly required: boolean;
-  /** The component's own options as written; its schema checks them and adds defaults. */
-  readonly options: Readonly<Record<string, unknown>>;
-  /** Options from the original's flat keys: used where the component declares an option of that name, below `options`. */
-  readonly inherited: Readonly<Record<string, unknown>>;
-}
-
-export interface ContextOption {
-  /** Name of a pod-level family's `option`, such as `forward_count`. */
-  readonly metricName: string;
-  readonly sourceLabels: readonly ContextLabel[];
-  readonly destinationLabels: readonly ContextLabel[];
-  readonly additionalLabels: readonly 'is_reply'[];
-  /** Milliseconds without a sample after which a series ends; undefined: with its endpoint. */
-  readonly ttlMs: number | undefined;
-}
-
-export interface MetricsConfiguration {
-  readonly contextOptions: readonly ContextOption[];
-  readonly namespaces: { readonly include?: readonly string[]; readonly exclude?: readonly string[] };
-}
-
-/** A checked configuration: what `Host.start` takes. Plain data, frozen. */
-export interface Config {
-  readonly plugins: Readonly<Record<string, ComponentConfig>>;
-  readonly exporters: Readonly<Record<string, ComponentConfig>>;
-  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
-  readonly nodeName: string;
-  /** Milliseconds between two polls of node metrics and two pushes of push exporters. */
-  readonly metricsIntervalMs: number;
-  /** Pod-level metrics on or off, and in which context. */
-  readonly podLevel: 'off' | 'local' | 'remote';
-  /** Undefined: the default labels (ip, namespace, podname, workload) on every pod-level family. */
-  readonly metricsConfiguration: MetricsConfiguration | undefined;
-  readonly taps: {
-    readonly extra: readonly string[];
-    readonly exclude: readonly string[];
-    /** `auto`: tcx where the kernel has it, else clsact. */
-    readonly mode: 'auto' | 'clsact';
-  };
-  /** `file` is absolute. */
-  readonly identity: { readonly file: string | undefined; readonly local: boolean };
-  /** `10.0.0.1:443`, `[fd00::1]:6443` */
-  readonly apiServers: readonly string[];
-  readonly kernelEvents: { readonly namespaces: 'auto' | 'node' | 'all' };
-  readonly flows: { readonly history: number };
-  readonly api: { readonly socket: string | false };
-  /** The folder packages and relative paths are resolved from: the configuration file's, else the working directory. */
-  readonly directory: string;
 }

@@ -1,6 +1,7 @@
 import { type FlowBatch, Verdict } from '@retina/sdk';
-import type { FlowPredicate } from './filter.ts';
 import type { FlowNames } from './json.ts';
+
+export type FlowPredicate = (batch: FlowBatch, row: number) => boolean;
 
 /** Kinds of records as Hubble's `--type` has them: an exchange of an application, a drop, a policy's decision, and the rest. */
 export const FLOW_TYPES: Readonly<Record<string, FlowPredicate>> = {

@@ -1,7 +1,7 @@
 import type { DnsDetails, FlowDetails, PolicyDetails } from '@retina/sdk';
 
 /** A DNS message; its texts are hostile. */
-export interface DnsJson {
+interface DnsJson {
   readonly id: number;
   readonly response: boolean;
   readonly query: string;

@@ -1,10 +1,10 @@
 import { type Endpoint, Observation, RetinaError, type FlowBatch } from '@retina/sdk';
 import { parseDuration } from '../config/duration.ts';
 import { contains, parsePrefix, type Prefix } from '../identity/address.ts';
-import { byName, FLOW_TYPES, isDns } from './detail-filters.ts';
+import { byName, FLOW_TYPES, type FlowPredicate, isDns } from './detail-filters.ts';
 import { type FlowNames, PROTOCOLS } from './json.ts';
 
-export type FlowPredicate = (batch: FlowBatch, row: number) => boolean;
+export type { FlowPredicate } from './detail-filters.ts';
 
 /** Query parameters of a flow filter. Values of one key are alternatives, different keys must all hold. */
 export const FLOW_FILTER_KEYS = [
