@@ -94,10 +94,7 @@ export class Rows {
       dropReason: this.reason(event.subtype),
       dropLocation: this.place(event.file, event.line),
     };
-    return [
-      values,
-      event.error === 0 ? undefined : { reason: `${dropReasonName(event.subtype)}, error ${event.error}` },
-    ];
+    return [values, event.error === 0 ? undefined : { reason: `error ${event.error}` }];
   }
 
   private trace(event: PacketEvent, base: FlowValues, packet: PacketReader): readonly [FlowValues, FlowDetails] {

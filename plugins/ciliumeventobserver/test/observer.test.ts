@@ -60,7 +60,7 @@ describe('what Cilium sent', () => {
     }); // prettier-ignore
     expect(of('drop, denied by a deny rule, on the way in, IPv6').traffic_direction).toBe('INGRESS');
     expect(of('drop of version 2, no route')).toMatchObject({
-      traffic_direction: 'TRAFFIC_DIRECTION_UNKNOWN', drop_location: 'bpf_host.c:1382', reason: 'FIB_LOOKUP_FAILED, error -3',
+      traffic_direction: 'TRAFFIC_DIRECTION_UNKNOWN', drop_location: 'bpf_host.c:1382', reason: 'error -3',
     }); // prettier-ignore
     expect(of('drop, a reason nobody knows yet').drop_reason_desc).toBe('DROP_REASON_249');
     expect(of('trace to endpoint, reply')).toMatchObject({
