@@ -1,4 +1,4 @@
-import type { Namespace } from '@retina/testkit';
+import type { Namespace } from '@retina/testkit/kernels';
 
 /**
  * A program that connects as it is told and ends when every connection has: `count` connections to `host`:`port`, all at once,

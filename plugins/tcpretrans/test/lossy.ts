@@ -1,4 +1,4 @@
-import { type Namespace, type NodeWorld, serve } from '@retina/testkit';
+import { type Namespace, type NodeWorld, serve } from '@retina/testkit/kernels';
 
 /** What a connection loses, on a port of its own. */
 const PORTS = { syn: 7001, synack: 7002, probe: 7003, timeout: 7004, fast: 7005, spurious: 7006 } as const;
