@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { ROOT } from './lib/paths.mjs';
 
-const { ERROR_CODES } = await import(join(ROOT, 'packages/sdk/dist/index.js'));
+const { bucketBounds, ERROR_CODES } = await import(join(ROOT, 'packages/sdk/dist/index.js'));
 const { kernelsPage } = await import(join(ROOT, 'kernels/src/page.ts'));
 const { configJsonSchema } = await import(join(ROOT, 'packages/core/dist/index.js'));
 const OUT = join(ROOT, 'docs', 'reference');
@@ -70,9 +70,18 @@ function metrics(m) {
       ...(spec.direction ? ['direction'] : []),
       ...(spec.scope === 'pod' ? ['context'] : []),
     ];
-    return [`\`networkobservability_${name}\``, spec.kind, labels.join(', '), spec.help];
+    const type = spec.kind === 'histogram' ? `histogram ${bounds(spec.buckets)}` : spec.kind;
+    return [`\`networkobservability_${name}\``, type, labels.join(', '), spec.help];
   });
   return rows.length ? `## ${m.name}\n\n${table(['metric', 'type', 'labels', 'meaning'], rows)}` : '';
+}
+
+/** Where a histogram's buckets begin and end, and how they grow. */
+function bounds(buckets) {
+  const all = bucketBounds(buckets).bounds;
+  const number = (value) => Number(value.toPrecision(3));
+  const growth = Array.isArray(buckets) ? '' : ` by 2^${1 / 2 ** buckets.scale}`;
+  return `${number(all[0])} to ${number(all.at(-1))}${growth}`;
 }
 
 /** One row per option, nested ones by path. */

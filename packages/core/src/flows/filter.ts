@@ -1,4 +1,4 @@
-import { type Endpoint, Observation, RetinaError, type FlowBatch } from '@retina/sdk';
+import { type Endpoint, Observation, RetinaError } from '@retina/sdk';
 import { parseDuration } from '../config/duration.ts';
 import { contains, parsePrefix, type Prefix } from '../identity/address.ts';
 import { byName, FLOW_TYPES, type FlowPredicate, isDns } from './detail-filters.ts';
