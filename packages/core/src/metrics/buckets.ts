@@ -9,14 +9,20 @@ export interface HistogramValue {
   readonly exponential?: { readonly scale: number; readonly first: number };
 }
 
+/** A number and its bits, the upper half second. */
+const number = new Float64Array(1);
+const words = new Uint32Array(number.buffer);
+
 /** The buckets of every series of a family: counts by row, not cumulative; the last one of a row is +Inf. */
 export class BucketStore {
   readonly bounds: readonly number[];
   /** Buckets of a row, +Inf included. */
   readonly width: number;
   private readonly exponential: HistogramValue['exponential'];
-  /** The bounds once more, where a search finds them quickest. */
+  /** The bounds once more, where they are compared quickest. */
   private readonly sorted: Float64Array;
+  /** By a value's binary exponent: the first bucket it may be in. A search would mispredict at every step. */
+  private readonly start = new Uint16Array(2048);
   private counts: Float64Array;
 
   constructor(buckets: Buckets, rows: number) {
@@ -24,21 +30,24 @@ export class BucketStore {
     this.bounds = bounds;
     this.exponential = exponential;
     this.sorted = Float64Array.from(bounds);
+    for (let exponent = 1, bucket = 0; exponent < 2048; exponent++) {
+      while (bucket < bounds.length && bounds[bucket]! < 2 ** (exponent - 1023)) bucket++;
+      this.start[exponent] = bucket;
+    }
     this.width = bounds.length + 1;
     this.counts = new Float64Array(rows * this.width);
   }
 
   /** Counts one observation; bounds belong to their bucket. */
   observe(row: number, value: number): void {
-    const { sorted } = this;
-    let low = 0;
-    let high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (value <= sorted[middle]!) high = middle;
-      else low = middle + 1;
+    const { sorted, start } = this;
+    let bucket = 0;
+    if (value > 0) {
+      number[0] = value;
+      bucket = start[words[1]! >>> 20]!; // no sign, so that is the exponent alone
     }
-    this.counts[row * this.width + low]!++;
+    while (bucket < sorted.length && value > sorted[bucket]!) bucket++;
+    this.counts[row * this.width + bucket]!++;
   }
 
   /** Refuses what cannot be counts of these buckets and their sum. */
