@@ -69,9 +69,9 @@ struct rt_table_control {
  * is made smaller at load should be read more often. Asking costs 8 ns, waking a reader that had read everything 110.
  */
 #define RT_SUBMIT_QUIETLY(name, record) \
-	bpf_ringbuf_submit(record, bpf_ringbuf_query(&name, BPF_RB_AVAIL_DATA) > sizeof(*name.max_entries) / sizeof(int) / 2 ? \
-					   BPF_RB_FORCE_WAKEUP : \
-					   BPF_RB_NO_WAKEUP)
+	bpf_ringbuf_submit(record, bpf_ringbuf_query(&name, BPF_RB_AVAIL_DATA) > sizeof(*name.max_entries) / sizeof(int) / 2 \
+				       ? BPF_RB_FORCE_WAKEUP \
+				       : BPF_RB_NO_WAKEUP)
 /* Gives a reserved record up. */
 #define RT_DISCARD(name, record) bpf_ringbuf_discard(record, 0)
 

@@ -83,5 +83,5 @@ test.each(Object.keys(TARGETS))('no input makes %s crash', { timeout: (seconds +
   const [, runs] = /number_of_executed_units:\s+(\d+)/.exec(stderr)!;
   expect(Number(runs)).toBeGreaterThan(100);
   const [coverage] = /cov: \d+ ft: \d+/.exec(stderr.slice(stderr.lastIndexOf('cov: '))) ?? [''];
-  if (process.env['RETINA_FUZZ_SECONDS']) console.log(`${target}: ${runs} runs, ${coverage}`);
+  if (process.env['RETINA_FUZZ_SECONDS']) process.stdout.write(`${target}: ${runs} runs, ${coverage}\n`);
 });
