@@ -29,7 +29,7 @@ export default definePlugin({
     const reasons = new Reasons(ctx.kernel);
     const loaded = await load(ctx, reasons.number('NETFILTER_DROP'));
     const { handle } = loaded;
-    const { countNoLoss, intervalMs } = ctx.config;
+    const { countNoLoss } = ctx.config;
     if (!countNoLoss) {
       for (const [reason, name] of reasons.core()) {
         if (Object.hasOwn(NO_LOSS, name)) handle.update('drop_quiet', word32(reason), word64(1));

@@ -9,6 +9,7 @@ const ENUMS: Record<string, [number, string][]> = {
     [2, 'SKB_DROP_REASON_NOT_SPECIFIED'],
     [12, 'SKB_DROP_REASON_NETFILTER_DROP'],
     [40, 'SKB_DROP_REASON_TCP_LISTEN_OVERFLOW'],
+    [77, 'SKB_DROP_REASON_SKB_CSUM'],
     [-65536, 'SKB_DROP_REASON_SUBSYS_MASK'],
   ],
   skb_drop_reason_subsys: [
@@ -30,6 +31,8 @@ describe('names of reasons', () => {
   it('are the running kernel’s, those of subsystems included', () => {
     const names = reasons(4);
     expect(names.kernelName(12, 'nft_do_chain')).toBe('NETFILTER_DROP');
+    expect(names.kernelName(1, '')).toBe('CONSUMED');
+    expect(names.kernelName(77, '')).toBe('SKB_CSUM');
     expect(names.kernelName(0x20002, '')).toBe('OVS_DROP_EXPLICIT');
     // mac80211 is a module that may not be loaded: its number is all there is
     expect(names.kernelName(0x10011, '')).toBe('MAC80211_UNUSABLE_17');
@@ -55,7 +58,7 @@ describe('names of reasons', () => {
   });
 
   it('leave the subsystem mask out of the core’s', () => {
-    expect([...reasons(4).core()].map(([value]) => value)).toEqual([0, 1, 2, 12, 40]);
+    expect([...reasons(4).core()].map(([value]) => value)).toEqual([0, 1, 2, 12, 40, 77]);
   });
 });
 

@@ -62,5 +62,6 @@ export function labelOf(kernelName: string): string {
 }
 
 function withoutPrefix(name: string): string {
-  return name.replace(/^SKB_DROP_REASON_/, '').replace(/^SKB_/, '');
+  // SKB_CONSUMED, but SKB_DROP_REASON_SKB_CSUM
+  return name.startsWith('SKB_DROP_REASON_') ? name.slice('SKB_DROP_REASON_'.length) : name.replace(/^SKB_/, '');
 }
