@@ -30,11 +30,17 @@ export default kernelChecks({
         if (family.startsWith('connection')) await on.finds(`${family} at both ends, ${ip}`, 2 * made, both);
         else on.holds(`${family} at both ends, ${ip}`, (await both()) >= 2 * made, await both());
       }
-      const before = await sum('rtt_seconds_count', ends);
-      const open = connects(a.namespace, { host: b[ip], port: 80, count: 1, holdMs: 3000, bytes: 100 });
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-      const during = await sum('rtt_seconds_count', ends);
-      on.holds(`round trips of an open connection, ${ip}`, during > before, { before, during });
+      const read = async () => {
+        const metrics = await on.host.metrics();
+        const count = (family: string) => metrics.sum(`${POD}${family}_seconds_count`, ends);
+        return { rtt: count('rtt'), ended: count('connection_duration') };
+      };
+      const before = await read();
+      const open = connects(a.namespace, { host: b[ip], port: 80, count: 1, holdMs: 12_000, bytes: 100 });
+      await on.finds(`round trips of an open connection, ${ip}`, true, async () => {
+        const { rtt, ended } = await read();
+        return rtt > before.rtt && ended === before.ended;
+      });
       await open;
       await server.stop();
     }
