@@ -78,13 +78,16 @@ RT_INLINE __u32 dns_end(struct __sk_buff *skb, const struct rt_packet *packet)
 	return at < end ? at : end;
 }
 
-/* What the records of one packet have in common. */
+/* What the records of one packet have in common, beside rt_tap_scratch. */
 struct dns_head {
 	__u64 at;
 	__u32 sequence;
 	__u16 length;
 	__u8 marks;
+	__u8 pad;
 };
+
+RT_SCRATCH(dns_head, struct dns_head);
 
 /* Room for one more record of a packet, filled in but for its data, or NULL. */
 RT_INLINE struct dns_record *dns_record(const struct rt_packet *packet, const struct dns_head *head, __u32 offset)
@@ -110,46 +113,44 @@ RT_INLINE struct dns_record *dns_record(const struct rt_packet *packet, const st
 	return record;
 }
 
-#define DNS_NOTHING (~0u)
-
-/* Copies `length` bytes from `begin` on. Returns how many there was room for, DNS_NOTHING if not even for the first record. */
-RT_INLINE __u32 dns_chunks(struct __sk_buff *skb, const struct rt_packet *packet, const struct dns_head *head, __u32 begin,
-			   __u32 length)
+/*
+ * Copies `length` bytes from `begin` on to the ring, behind `offset` bytes that are there already. Returns how many there are
+ * then. A global function, as the one below: the verifier looks at it once, and takes nothing for granted about the numbers.
+ */
+__noinline int dns_chunk(struct __sk_buff *skb, __u32 begin, __u32 offset, __u32 length)
 {
+	const struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
+	const struct dns_head *head = rt_at(&dns_head, 0);
 	struct dns_record *record;
-	__u64 rest;
-	__u32 offset = 0;
+	__u64 last;
 
-	/* whole records first, so that the verifier sees one way through each of them */
-	for (; offset < DNS_MAX_CHUNKS * DNS_CHUNK && length - offset > DNS_CHUNK; offset += DNS_CHUNK) {
-		record = dns_record(packet, head, offset);
-		if (!record)
-			return offset ? offset : DNS_NOTHING;
-		bpf_skb_load_bytes(skb, begin + offset, record->data, DNS_CHUNK);
-		RT_SUBMIT_QUIETLY(dns_records, record);
-	}
-	if (offset == DNS_MAX_CHUNKS * DNS_CHUNK)
+	if (!packet || !head)
 		return offset;
 	record = dns_record(packet, head, offset);
 	if (!record)
-		return offset ? offset : DNS_NOTHING;
-	rest = length - offset;
-	RT_HIDE(rest);
-	if (rest > 0 && rest <= DNS_CHUNK)
-		bpf_skb_load_bytes(skb, begin + offset, record->data, rest);
+		return offset;
+	last = (__u64)length - offset - 1;
+	RT_HIDE(last);
+	if (last < DNS_CHUNK) {
+		bpf_skb_load_bytes(skb, begin + offset, record->data, last + 1);
+		offset = length;
+	} else {
+		if (length)
+			bpf_skb_load_bytes(skb, begin + offset, record->data, DNS_CHUNK);
+		offset += DNS_CHUNK;
+	}
 	RT_SUBMIT_QUIETLY(dns_records, record);
-	return length;
+	return offset;
 }
 
-/* A global function: the verifier looks at it once, not behind each way to parse. The packet is in rt_tap_scratch. */
 __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 {
 	const struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
-	struct dns_head head = {};
+	struct dns_head *head = rt_at(&dns_head, 0);
 	struct dns_seen *seen;
-	__u32 begin, end, length, copied;
+	__u32 begin, end, length, sequence = 0, copied = 0;
 
-	if (!packet)
+	if (!packet || !head)
 		return 0;
 	seen = rt_at(&dns_seen, packet->protocol == RT_IPPROTO_TCP);
 	if (!seen)
@@ -162,24 +163,30 @@ __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 	begin = packet->payload;
 	end = dns_end(skb, packet);
 	length = end > begin ? end - begin : 0;
+	if (length > 0xffff)
+		length = 0xffff;
 	if (packet->protocol == RT_IPPROTO_TCP) {
 		if (!length && !(packet->flags & (RT_TCP_SYN | RT_TCP_FIN | RT_TCP_RST)))
 			return 0;
-		if (!bpf_skb_load_bytes(skb, packet->transport + 4, &head.sequence, sizeof(head.sequence)))
-			head.sequence = bpf_ntohl(head.sequence);
+		bpf_skb_load_bytes(skb, packet->transport + 4, &sequence, sizeof(sequence));
 	}
-	if (length > 0xffff)
-		length = 0xffff;
-	head.length = length;
-	head.marks = (egress ? DNS_EGRESS : 0) | (packet->fragment == RT_FRAGMENT_FIRST ? DNS_FRAGMENT : 0) |
-		     (rt_is_uplink(packet->ifindex) ? DNS_UPLINK : 0);
-	head.at = bpf_ktime_get_ns();
-	copied = dns_chunks(skb, packet, &head, begin, length);
+	head->at = bpf_ktime_get_ns();
+	head->sequence = bpf_ntohl(sequence);
+	head->length = length;
+	head->marks = (egress ? DNS_EGRESS : 0) | (packet->fragment == RT_FRAGMENT_FIRST ? DNS_FRAGMENT : 0);
+	if (rt_is_uplink(packet->ifindex))
+		head->marks |= DNS_UPLINK;
 
+	for (int i = 0; i < DNS_MAX_CHUNKS; i++) {
+		__u32 before = copied;
+		copied = dns_chunk(skb, begin, before, length);
+		if (copied == before || copied >= length)
+			break;
+	}
 	if (!length && packet->protocol == RT_IPPROTO_TCP)
 		return 0;
 	seen->packets += packet->segments;
-	if (copied == DNS_NOTHING)
+	if (!copied)
 		seen->lost += packet->segments;
 	else if (copied < length)
 		seen->cut += packet->segments;
