@@ -1,10 +1,10 @@
 import type { Claim } from './claim.ts';
 import { type EndpointProvider, type EndpointSpec, sameIdentity } from './endpoint-spec.ts';
 
-/** What a provider asks of the table. `print` is the spec as text: equal ones need no work. */
+/** What a provider asks of the table. */
 export interface ClaimKeeper {
-  add(spec: EndpointSpec, print: string): Claim;
-  update(claim: Claim, spec: EndpointSpec, print: string): void;
+  add(spec: EndpointSpec): Claim;
+  update(claim: Claim, spec: EndpointSpec): void;
   drop(claim: Claim): void;
 }
 
@@ -13,11 +13,10 @@ export function claimProvider(keeper: ClaimKeeper): EndpointProvider {
   const claims = new Map<string, Claim>();
   const put = (spec: EndpointSpec) => {
     const old = claims.get(spec.key);
-    const print = JSON.stringify(spec);
-    if (old?.print === print) return;
-    if (old && sameIdentity(old.spec, spec)) return keeper.update(old, spec, print);
+    if (old && JSON.stringify(old.spec) === JSON.stringify(spec)) return; // equal ones need no work
+    if (old && sameIdentity(old.spec, spec)) return keeper.update(old, spec);
     if (old) keeper.drop(old);
-    claims.set(spec.key, keeper.add(spec, print));
+    claims.set(spec.key, keeper.add(spec));
   };
   const remove = (key: string) => {
     const old = claims.get(key);

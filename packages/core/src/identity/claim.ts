@@ -1,4 +1,4 @@
-import type { EndpointSpec, Words } from './endpoint-spec.ts';
+import type { EndpointSpec } from './endpoint-spec.ts';
 
 /** What one provider says of one endpoint. */
 export interface Claim {
@@ -6,9 +6,10 @@ export interface Claim {
   /** Order of arrival: the later of two equals, equally near, wins. */
   readonly turn: number;
   spec: EndpointSpec;
-  print: string;
-  addresses: Map<string, Words>;
-  readonly learned: Map<string, Words>;
+  /** Canonical, each once. */
+  addresses: readonly string[];
+  /** Addresses seen, not told. */
+  learned: readonly string[];
   /** 0 while it is merged into a claim of higher precedence on one of its addresses. */
   id: number;
   into: Claim | undefined;

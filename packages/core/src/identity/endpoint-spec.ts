@@ -49,17 +49,25 @@ export function describes({ workloads, labels, service, zone, node }: EndpointSp
   return JSON.stringify([workloads, labels, service, zone, node]);
 }
 
-/** The addresses of a spec by canonical text; what is no address is left out. */
-export function addressesOf(spec: EndpointSpec): Map<string, Words> {
-  const map = new Map<string, Words>();
+/** The addresses of a spec as canonical text, each once; what is no address is left out. */
+export function addressesOf(spec: EndpointSpec): string[] {
+  const texts = new Set<string>();
   for (const text of spec.addresses ?? []) {
     const bytes = parseAddress(text);
-    if (!bytes) continue;
-    const w = words(bytes);
-    map.set(formatWords(...w), w);
+    if (bytes) texts.add(formatWords(...words(bytes)));
   }
-  return map;
+  return [...texts];
 }
+
+/** The words of an address that {@link addressesOf} gave. */
+export function wordsOf(canonical: string): Words {
+  return words(parseAddress(canonical)!);
+}
+
+/** Stands for whoever is not known. */
+export const UNKNOWN_ENDPOINT: Endpoint = Object.freeze({
+  id: 0, kind: 'unknown', namespace: '', name: '', workloads: [], labels: {}, service: '', zone: '', node: '', addresses: [],
+}); // prettier-ignore
 
 export function toEndpoint(id: number, spec: EndpointSpec, addresses: readonly string[]): Endpoint {
   const { kind, namespace = '', name, workloads = [], labels = {}, service = '', zone = '', node = '' } = spec;

@@ -73,6 +73,7 @@ export function parseIdentity(content: string, file = 'identity'): EndpointSpec[
     });
   }
   const names = new Map<string, number>();
+  const same = interner();
   return endpoints.map(({ workload, service, node, zone, ...endpoint }) => {
     // Two entries may carry one name (a pod with an address each): both stay, told apart by their order.
     const name = `${endpoint.namespace}/${endpoint.name}`;
@@ -81,11 +82,24 @@ export function parseIdentity(content: string, file = 'identity'): EndpointSpec[
     return {
       key: `${name}#${turn}`,
       kind: 'pod',
-      ...endpoint,
-      workloads: workload ? [workload] : [],
-      ...(service !== undefined && { service }),
-      ...(node !== undefined && { node }),
-      ...(zone !== undefined && { zone }),
+      namespace: same(endpoint.namespace),
+      name: same(endpoint.name),
+      addresses: endpoint.addresses,
+      labels: Object.fromEntries(Object.entries(endpoint.labels).map(([key, value]) => [same(key), same(value)])),
+      workloads: workload ? [{ kind: same(workload.kind), name: same(workload.name) }] : [],
+      ...(service !== undefined && { service: same(service) }),
+      ...(node !== undefined && { node: same(node) }),
+      ...(zone !== undefined && { zone: same(zone) }),
     };
   });
+}
+
+/** Equal texts as one, and none of them a slice that would keep the whole file in memory. */
+function interner(): (text: string) => string {
+  const known = new Map<string, string>();
+  return (text) => {
+    let one = known.get(text);
+    if (one === undefined) known.set((one = Buffer.from(text).toString()), one);
+    return one;
+  };
 }

@@ -3,14 +3,15 @@ import { formatWords } from './address.ts';
 import { words } from './address-map.ts';
 import { type Claim, rootOf } from './claim.ts';
 import { claimProvider } from './claim-provider.ts';
-import { EndpointIndex, type Holdings } from './endpoint-index.ts';
+import { EndpointIndex, type Retired } from './endpoint-index.ts';
 import {
   addressesOf,
   describes,
   type EndpointProvider,
   type EndpointSpec,
   toEndpoint,
-  type Words,
+  UNKNOWN_ENDPOINT,
+  wordsOf,
 } from './endpoint-spec.ts';
 
 export interface EndpointTableOptions {
@@ -22,17 +23,8 @@ export interface EndpointTableOptions {
 
 export type EndpointListener = (change: 'updated' | 'removed', id: number) => void;
 
-interface Retired extends Holdings {
-  readonly id: number;
-  /** The endpoint itself is gone, not only some of its addresses. */
-  readonly whole: boolean;
-  readonly until: number;
-}
-
-const UNKNOWN: Endpoint = Object.freeze({
-  id: 0, kind: 'unknown', namespace: '', name: '', workloads: [], labels: {}, service: '', zone: '', node: '', addresses: [],
-}); // prettier-ignore
 const [MAX_LEARNED, MAX_REMEMBERED] = [256, 4096];
+const NOTHING: readonly string[] = [];
 
 /**
  * Who is behind an address, an interface or a network namespace: integers in, a small integer out. Providers claim
@@ -81,7 +73,7 @@ export class EndpointTable implements EndpointReader {
   }
 
   byId(id: number): Endpoint {
-    return this.endpoints.get(id) ?? UNKNOWN;
+    return this.endpoints.get(id) ?? UNKNOWN_ENDPOINT;
   }
 
   byAddress(address: Uint8Array): Endpoint {
@@ -90,7 +82,7 @@ export class EndpointTable implements EndpointReader {
 
   /** As {@link byId}, but the last few thousand endpoints that are gone are still named: for the flow history. */
   recall(id: number): Endpoint {
-    return this.endpoints.get(id) ?? this.remembered.get(id) ?? UNKNOWN;
+    return this.endpoints.get(id) ?? this.remembered.get(id) ?? UNKNOWN_ENDPOINT;
   }
 
   /** Whether an endpoint is this host itself, under whatever name. */
@@ -117,8 +109,8 @@ export class EndpointTable implements EndpointReader {
   /** Where two providers claim an address, the higher precedence wins (local 0, a file 10). */
   provider(precedence: number): EndpointProvider {
     return claimProvider({
-      add: (spec, print) => this.add(precedence, spec, print),
-      update: (claim, spec, print) => this.update(claim, spec, print),
+      add: (spec) => this.add(precedence, spec),
+      update: (claim, spec) => this.update(claim, spec),
       drop: (claim) => this.drop(claim),
     });
   }
@@ -126,8 +118,8 @@ export class EndpointTable implements EndpointReader {
   /** Takes an unknown source seen on an endpoint's interface as its own address, if its provider asked for that. */
   learn(id: number, w0: number, w1: number, w2: number, w3: number): boolean {
     const claim = this.owners.get(id);
-    if (!claim?.spec.learn || claim.learned.size >= MAX_LEARNED || this.find(w0, w1, w2, w3) !== 0) return false;
-    claim.learned.set(formatWords(w0, w1, w2, w3), [w0, w1, w2, w3]);
+    if (!claim?.spec.learn || claim.learned.length >= MAX_LEARNED || this.find(w0, w1, w2, w3) !== 0) return false;
+    claim.learned = [...claim.learned, formatWords(w0, w1, w2, w3)];
     this.index.addresses.set(w0, w1, w2, w3, id);
     this.describe(claim);
     this.epoch++;
@@ -147,41 +139,41 @@ export class EndpointTable implements EndpointReader {
     this.epoch++;
   }
 
-  private add(precedence: number, spec: EndpointSpec, print: string): Claim {
-    const state = { addresses: addressesOf(spec), learned: new Map(), id: 0, into: undefined };
-    const claim: Claim = { precedence, turn: ++this.turns, spec, print, ...state };
+  private add(precedence: number, spec: EndpointSpec): Claim {
+    const addresses = addressesOf(spec);
+    const claim: Claim = { precedence, turn: ++this.turns, spec, addresses, learned: NOTHING, id: 0, into: undefined };
     if (spec.host) this.hostClaims.add(claim);
     this.index.enlist(claim);
     this.settle(claim);
     return claim;
   }
 
-  private update(claim: Claim, spec: EndpointSpec, print: string): void {
+  private update(claim: Claim, spec: EndpointSpec): void {
     const before = claim.spec;
-    const gone = new Map(claim.addresses);
+    const gone = new Set(claim.addresses);
     this.index.delist(claim);
-    Object.assign(claim, { spec, print, addresses: addressesOf(spec) });
-    claim.addresses.forEach((_, text) => gone.delete(text));
+    Object.assign(claim, { spec, addresses: addressesOf(spec) });
+    for (const text of claim.addresses) gone.delete(text);
     this.index.enlist(claim);
     const lost = (list: readonly number[] = [], now: readonly number[] = []) => list.filter((n) => !now.includes(n));
     const { interfaces, netns } = before;
-    this.linger(rootOf(claim).id, [...gone.values()], lost(interfaces, spec.interfaces), lost(netns, spec.netns));
-    this.settle(claim, gone.keys());
+    this.linger(rootOf(claim).id, [...gone], lost(interfaces, spec.interfaces), lost(netns, spec.netns));
+    this.settle(claim, gone);
     if (claim.id !== 0 && describes(before) !== describes(spec)) this.tell('updated', claim.id);
   }
 
   private drop(claim: Claim): void {
     this.hostClaims.delete(claim);
     this.index.delist(claim);
-    if (claim.into) this.linger(claim.into.id, [...claim.addresses.values()], claim.spec.interfaces, claim.spec.netns);
+    if (claim.into) this.linger(claim.into.id, claim.addresses, claim.spec.interfaces, claim.spec.netns);
     else this.retire(claim);
-    this.settle(undefined, claim.addresses.keys());
+    this.settle(undefined, claim.addresses);
   }
 
   /** Brings the indexes in line for a claim, for who shares an address with it, and for addresses it left. */
   private settle(claim: Claim | undefined, left: Iterable<string> = []): void {
     const claims = new Set<Claim>(claim ? [claim] : []);
-    for (const text of [...(claim?.addresses.keys() ?? []), ...left]) {
+    for (const text of [...(claim?.addresses ?? []), ...left]) {
       for (const c of this.index.claimantsOf(text)) claims.add(c);
     }
     // Highest first: a claim is merged into one that is already settled.
@@ -191,7 +183,7 @@ export class EndpointTable implements EndpointReader {
     this.hosts.clear();
     for (const c of this.hostClaims) {
       this.hosts.add(c.id);
-      for (const text of c.addresses.keys()) this.hosts.add(rootOf(this.index.claimantsOf(text)[0]!).id);
+      for (const text of c.addresses) this.hosts.add(rootOf(this.index.claimantsOf(text)[0]!).id);
     }
     this.epoch++;
   }
@@ -200,7 +192,7 @@ export class EndpointTable implements EndpointReader {
     let into: Claim | undefined;
     // The host has many addresses, and a file may give one of them a name of its own: that names no other.
     if (!claim.spec.host) {
-      for (const text of claim.addresses.keys()) {
+      for (const text of claim.addresses) {
         const first = this.index.claimantsOf(text)[0]!;
         if (first.precedence > claim.precedence && (!into || first.precedence > into.precedence)) into = rootOf(first);
       }
@@ -213,28 +205,35 @@ export class EndpointTable implements EndpointReader {
   }
 
   private describe(claim: Claim): void {
-    const { spec, id } = claim;
-    this.endpoints.set(id, toEndpoint(id, spec, [...claim.addresses.keys(), ...claim.learned.keys()]));
+    const { spec, id, addresses, learned } = claim;
+    this.endpoints.set(id, toEndpoint(id, spec, learned.length > 0 ? [...addresses, ...learned] : addresses));
   }
 
   private retire(claim: Claim): void {
     const { id, spec, addresses, learned } = claim;
     this.owners.delete(id);
-    this.linger(id, [...addresses.values(), ...learned.values()], spec.interfaces, spec.netns, true);
-    learned.clear();
+    this.linger(id, [...addresses, ...learned], spec.interfaces, spec.netns, true);
+    claim.learned = NOTHING;
     claim.id = 0;
   }
 
   /** Keeps what an endpoint lost, or all of it, for a while, for flows that are late. */
   private linger(
     id: number,
-    addresses: readonly Words[],
+    addresses: readonly string[],
     interfaces: readonly number[] = [],
     netns: readonly number[] = [],
     whole = false,
   ): void {
     if (!whole && addresses.length + interfaces.length + netns.length === 0) return;
-    this.retired.push({ id, whole, until: this.now() + this.lingerMs, addresses, interfaces, netns });
+    this.retired.push({
+      id,
+      whole,
+      until: this.now() + this.lingerMs,
+      addresses: addresses.map(wordsOf),
+      interfaces,
+      netns,
+    });
   }
 
   private remember(id: number): void {
