@@ -1,4 +1,4 @@
-import { ethernet, ipv4, ipv6, packet, type Packet, payload, sendFrames, tcp, type TcpFlagName, type NodeWorld } from '@retina/testkit'; // prettier-ignore
+import { ethernet, ipv4, ipv6, packet, type Packet, payload, sendFrames, tcp, type TcpFlagName, type NodeWorld } from '@retina/testkit/kernels'; // prettier-ignore
 
 /** A connection whose segments are made by hand: nobody answers them but the test. */
 export interface Dialogue {
