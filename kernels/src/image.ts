@@ -81,7 +81,7 @@ chmod 1777 /tmp
 ip link set lo up
 hostname kernels
 stty -F /dev/ttyS1 raw -echo
-export HOME=/root XDG_CACHE_HOME=${cache} RETINA_PATIENCE=${SLOWER * patience} NO_COLOR=1
+export HOME=/root XDG_CACHE_HOME=${cache} RETINA_PATIENCE=${SLOWER * patience} NO_COLOR=1 NODE_COMPILE_CACHE=/tmp/compiled
 cd ${ROOT}
 ${process.execPath} ${MAIN} ${TASK} >/dev/ttyS1
 echo "ended with $?"

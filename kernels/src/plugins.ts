@@ -29,6 +29,7 @@ export function findTask(only: readonly string[] = []): Task {
         folder,
         module: pathToFileURL(join(dist, 'index.js')).href,
         capabilities: needs.capabilities,
+        btf: needs.btf === true,
         objects: objects.map((file) => join(dist, file)),
         ...(existsSync(checks) && { checks: pathToFileURL(checks).href }),
       });

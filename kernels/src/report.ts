@@ -18,6 +18,7 @@ export function told(kernel: string, line: Line): void {
     const right = findings.filter((finding) => finding.right).length;
     say(`${name}: ${error === undefined ? state : 'failed'}, ${right} of ${findings.length} right (${seconds} s)`);
   }
+  if (line.kind === 'floor') say(`without types: ${line.result.error ?? 'every plugin says so'}`);
   if (line.kind === 'rights') say(`as a plain user: ${line.result.error ?? Object.entries(line.result.plugins).map(([name, state]) => `${name} ${state}`).join(', ')}`); // prettier-ignore
 }
 
@@ -41,6 +42,7 @@ export function judge(kernel: KernelResult, task: Task, outcome: Outcome): void 
   }
   const rights = kernel.rights?.error ?? kernel.error ?? (kernel.rights ? undefined : 'it was not reached');
   count('the agent as a plain user', rights === undefined ? [] : [rights]);
+  if (kernel.floor) count('the agent without types', kernel.floor.error === undefined ? [] : [kernel.floor.error]);
 }
 
 /** Major and minor version. */

@@ -15,6 +15,8 @@ export interface PluginTask {
   readonly module: string;
   /** Capabilities its manifest names, without the CAP_ prefix. */
   readonly capabilities: readonly string[];
+  /** Whether it needs the kernel's types. */
+  readonly btf: boolean;
   /** Its object files. */
   readonly objects: readonly string[];
   /** URL of its `test/kernels.ts`, if it brings one. */
@@ -59,11 +61,18 @@ export interface RightsResult {
   readonly error?: string;
 }
 
+/** The agent where the kernel publishes no types. */
+export interface FloorResult {
+  /** What it did wrong, if anything. */
+  readonly error?: string;
+}
+
 /** One line of what is written inside. */
 export type Line =
   | { readonly kind: 'kernel'; readonly release: string; readonly seconds: number }
   | { readonly kind: 'plugin'; readonly result: PluginResult }
   | { readonly kind: 'rights'; readonly result: RightsResult }
+  | { readonly kind: 'floor'; readonly result: FloorResult }
   | { readonly kind: 'end'; readonly seconds: number };
 
 /** All that one kernel said. */
@@ -73,6 +82,8 @@ export interface KernelResult {
   readonly release: string;
   readonly plugins: readonly PluginResult[];
   readonly rights: RightsResult | undefined;
+  /** Undefined where it was not tested. */
+  readonly floor: FloorResult | undefined;
   /** Undefined when it came to its end; else what it did last. */
   readonly error?: string;
   readonly seconds: number;

@@ -6,9 +6,9 @@ import type { Prepared } from './prepared.ts';
 import type { Line } from './results.ts';
 
 /** Longest time one kernel may take. */
-const LIMIT_MS = 12 * 60_000;
+const LIMIT_MS = 20 * 60_000;
 /** Longest silence: a kernel or a program that hangs is not waited for. */
-const SILENCE_MS = 4 * 60_000;
+const SILENCE_MS = 6 * 60_000;
 const MEMORY_MB = 2048;
 
 export interface VmOptions {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { kernelFeatures } from '@retina/loader';
 import type { Line, Task } from '../results.ts';
+import { testFloor } from './floor.ts';
 import { testPlugin } from './plugin.ts';
 import { testRights } from './rights.ts';
 
@@ -12,4 +13,6 @@ const write = (line: Line) => void process.stdout.write(`${JSON.stringify(line)}
 write({ kind: 'kernel', release: kernel.release, seconds: process.uptime() });
 for (const plugin of task.plugins) write({ kind: 'plugin', result: await testPlugin(plugin, kernel) });
 write({ kind: 'rights', result: await testRights(task, kernel) });
+// once is enough, on the kernel nearest to the floor
+if (kernel.version[0] === 5) write({ kind: 'floor', result: await testFloor(task) });
 write({ kind: 'end', seconds: process.uptime() });

@@ -7,6 +7,8 @@ const USER = '65532';
 const CAPABILITIES = ['bpf', 'perfmon', 'net_admin'];
 /** A container's usual limit, in KiB. */
 const MEMLOCK = 64;
+/** Longest error message kept: those of an agent end with its whole log. */
+const MESSAGE = 2000;
 const STATE = 'retina_plugin_state';
 
 /** Starts the agent as a chart would: a plain user with few capabilities that can gain no others. Never throws. */
@@ -40,6 +42,10 @@ export async function testRights(task: Task, { version: [major, minor] }: Kernel
     const byName = states.map(({ labels }) => [labels['plugin'] ?? '', labels['state'] ?? ''] as const);
     return { capabilities, plugins: Object.fromEntries(byName) };
   } catch (error) {
-    return { capabilities, plugins: {}, error: error instanceof Error ? error.message : String(error) };
+    return {
+      capabilities,
+      plugins: {},
+      error: (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE),
+    };
   }
 }
