@@ -7,7 +7,7 @@ import { renderText } from './text.ts';
 export type Encoding = 'identity' | 'gzip';
 
 /** Milliseconds of rendering after which the event loop gets its turn. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 /** Text gathered into one chunk. */
 const CHUNK = 64 * 1024;
 
