@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FlowEvent, Reply } from '@retina/sdk';
+import { FlowEvent, Reply, type FlowAnnotation } from '@retina/sdk';
 import { describe, expect, test } from 'vitest';
 import { kernelFeatures } from '../src/index.ts';
 import { Cable, Observer, type Count, type RingSizes } from './flow-world.ts';
@@ -145,6 +145,37 @@ test('rings that are half full are read while JavaScript holds every slab', { ti
   // Mostly 0, and 176 000 where nobody listens; a busy machine may be late for some.
   expect(lost.packets).toBeLessThan(50_000);
   expect(observer.source.stats().deferred).toBeGreaterThan(0);
+});
+
+test('a flow bears what it was annotated with, until that is told anew', async () => {
+  using cable = new Cable();
+  await using observer = await Observer.open(cpus);
+  await observer.tap(cable);
+  let flow: FlowAnnotation | undefined;
+  const seen: number[][] = [];
+  observer.onBatch = (batch) => {
+    for (let row = 0; row < batch.length; row++) {
+      flow ??= {
+        source: batch.sourceAddress(row).slice(),
+        destination: batch.destinationAddress(row).slice(),
+        sourcePort: batch.sourcePort(row),
+        destinationPort: batch.destinationPort(row),
+        protocol: batch.protocol(row),
+      };
+      seen.push([batch.packets(row), batch.rttMicros(row), batch.minRttMicros(row), batch.setupMicros(row), batch.retransmits(row)]); // prettier-ignore
+    }
+  };
+  await cable.send('ingress', 10, 1);
+  await observer.source.flush();
+  seen.length = 0;
+  observer.source.annotate({ ...flow!, rttMicros: 1500, minRttMicros: 900, setupMicros: 70_000, retransmits: 3 });
+  await observer.source.flush();
+  observer.source.annotate({ ...flow!, rttMicros: 1600 });
+  await observer.source.flush();
+  expect(seen).toEqual([
+    [0, 1500, 900, 70_000, 3],
+    [0, 1600, 900, 70_000, 0],
+  ]);
 });
 
 // Three tries: on a machine that is busy otherwise the clock may run out through nobody's fault.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createMap, openObject } from '../src/index.ts';
-import { child, compile, failure } from './support.ts';
+import { child, compile, failure, sh } from './support.ts';
 
 const tap = compile('tap');
 const refused = compile('refused');
@@ -23,6 +23,16 @@ describe('loading', () => {
     expect(two.program('second').testRun(packet).retval).toBe(-5);
     expect([...two.counters('packets')]).toEqual([0, 0, 0, 0]);
     expect(await failure(() => one.program('other'))).toMatchObject({ code: 'RETINA_OBJECT_INVALID' });
+  });
+
+  test('tells what programs cost to keep and to verify', async () => {
+    using spec = openObject(tap);
+    using one = await spec.load();
+    const { verified, id } = one.program('first');
+    const tool = JSON.parse(sh(`bpftool -j prog show id ${id}`)) as { bytes_xlated: number; bytes_jited?: number };
+    expect(verified.instructions).toBe(tool.bytes_xlated / 8);
+    expect(verified.jitedBytes).toBe(tool.bytes_jited ?? 0);
+    expect(verified.verifiedInstructions).toBeGreaterThanOrEqual(verified.instructions / 2);
   });
 
   test('lets objects share a map', async () => {
