@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Kinds of events that become flow records, by Cilium's names. */
-export const KINDS = ['drop', 'trace', 'policy-verdict', 'capture', 'l7'] as const;
+const KINDS = ['drop', 'trace', 'policy-verdict', 'capture', 'l7'] as const;
 
 /** What the configuration may say. */
 export const config = z.strictObject({

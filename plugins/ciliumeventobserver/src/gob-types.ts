@@ -8,7 +8,7 @@ export type GobType =
   | { readonly kind: 'map'; readonly key: number; readonly element: number }
   | { readonly kind: 'struct'; readonly fields: readonly GobField[] };
 
-export interface GobField {
+interface GobField {
   readonly name: string;
   readonly type: number;
 }
