@@ -102,6 +102,29 @@ RT_INLINE __u64 health_setup_accepted(struct tcp_sock___health *tcp, const struc
 	return setup;
 }
 
+/*
+ * Whether the end that opened the connection is on this node as well. It has just become established then: its time begins with
+ * the SYN, so flow records are to have that one.
+ */
+RT_INLINE bool health_opener_told(const struct health_flow_key *flow)
+{
+	struct health_flow_key opener = {
+		.local = flow->remote,
+		.remote = flow->local,
+		.local_port = flow->remote_port,
+		.remote_port = flow->local_port,
+	};
+	struct health_flow *told;
+
+	if (!annotate_flows)
+		return false;
+	if (rt_generation(&health_flows_control))
+		told = bpf_map_lookup_elem(&health_flows_1, &opener);
+	else
+		told = bpf_map_lookup_elem(&health_flows_0, &opener);
+	return told && told->setup;
+}
+
 RT_INLINE void health_established(struct sock *sk, const int from, struct health_flow_key *flow, rt_netns netns)
 {
 	struct tcp_sock___health *tcp = (void *)sk;
@@ -117,6 +140,8 @@ RT_INLINE void health_established(struct sock *sk, const int from, struct health
 	health_remember(sk, role, now);
 	health_key_of(flow, netns, role, &key);
 	health_measure(&key, HEALTH_SETUP, setup);
+	if (role == HEALTH_ACCEPTED && health_opener_told(flow))
+		setup = HEALTH_UNKNOWN;
 	health_annotate(flow, health_rtt(tcp), health_min_rtt(tcp), setup);
 }
 
