@@ -29,6 +29,7 @@ describe.runIf(KERNEL)('interfaces that come and go', () => {
     expect(await tapped('eth0')).toMatchObject({ role: 'uplink', mode: 'tcx' });
     expect(await tapped('vetha')).toMatchObject({ role: 'endpoint', mode: 'tcx' });
     const a = net.pod('a');
+    await using tally = await FlowTally.start(agent);
     const before = await agent.metrics();
     const route = { device: 'eth0', source: a.ipv4, destination: net.outsideAddress.ipv4, destinationMac: '02:00:0a:f4:00:01' }; // prettier-ignore
     const sent = await flood(a.namespace, { ...route, packets: 3000, rate: 50_000 });
@@ -36,6 +37,9 @@ describe.runIf(KERNEL)('interfaces that come and go', () => {
       (await agent.metrics()).sum(name, { direction: 'egress' }) - before.sum(name, { direction: 'egress' });
     await expect.poll(() => grown('networkobservability_forward_count'), seconds).toBe(sent.packets);
     expect(await grown('networkobservability_forward_bytes')).toBe(sent.bytes);
+    // Flows belong to the namespace of the pod; what is behind the uplink's veth is not theirs.
+    const netns = (name: string) => new Set(tally.select((flow) => flow.interface?.name === name).map((f) => f.netns));
+    await expect.poll(() => [netns('vetha'), netns('eth0')], seconds).toEqual([new Set([a.namespace.inode]), new Set([undefined])]); // prettier-ignore
   });
 
   it('taps a new veth within 100 ms, and keeps the last counts of a pod that lives two seconds', async () => {

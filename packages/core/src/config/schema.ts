@@ -94,7 +94,11 @@ const hostKeys = {
     .describe("This node's name in metrics and flows. Default: NODE_NAME, else the host name."),
   taps: z
     .strictObject({
-      extra: patterns.default([]).describe('Interfaces to tap beside endpoints and uplinks; glob patterns.'),
+      extra: patterns
+        .default([])
+        .describe(
+          'Interfaces to tap beside endpoints and uplinks; glob patterns. What an uplink stands for (its VLANs, the members of a bond) is seen there.',
+        ),
       exclude: patterns.default([]).describe('Interfaces never to tap, whatever their role; glob patterns.'),
     })
     .default({ extra: [], exclude: [] })

@@ -45,6 +45,9 @@ test('a VLAN stands for its lower device, a bond for itself and not for its memb
   ];
   expect(roles(interfaces, [6])).toEqual({ bond0: 'uplink' });
   expect(roles(interfaces, [7, 8])).toEqual({ far: 'uplink', br0: 'uplink' });
+  // A pattern adds neither what stands on a tapped uplink nor its members: their packets pass the uplink.
+  expect(roles(interfaces, [6], { extra: ['*'] })).toEqual({ bond0: 'uplink', far: 'extra', br0: 'extra' });
+  expect(roles(interfaces, [6], { extra: ['*'], exclude: ['bond0'] })).toMatchObject({ inner: 'extra', eth0: 'extra' });
 });
 
 test('patterns add what has no role and take away whatever has one', () => {

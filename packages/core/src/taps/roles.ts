@@ -17,7 +17,8 @@ export interface Candidate {
  * - `uplink`: carries a default route of either family. A VLAN stands for its lower device, whose frames hold the tag and
  *   pass it once; a bond, team or bridge is tapped itself, because its members would count each packet again.
  * - `endpoint`: a veth whose other end is in another namespace.
- * - `extra`: matches a pattern of `taps.extra`.
+ * - `extra`: matches a pattern of `taps.extra`, and is no VLAN on a tapped uplink nor a member of a tapped bond: their
+ *   packets pass that one, and would count twice.
  *
  * `taps.exclude` wins over all of them.
  */
@@ -30,6 +31,13 @@ export function tapCandidates(
   const uplinks = uplinksOf(interfaces, defaultRoutes);
   const extra = matcher(patterns.extra);
   const exclude = matcher(patterns.exclude);
+  const tapped = (uplink: Interface | undefined) =>
+    uplink !== undefined && uplinks.has(uplink.ifindex) && !exclude(uplink.name);
+  const passesUplink = (one: Interface) => {
+    const master = byIndex.get(one.master);
+    if ((master?.kind === 'bond' || master?.kind === 'team') && tapped(master)) return true;
+    return one.kind === 'vlan' && tapped(byIndex.get(lowest(one.ifindex, byIndex)));
+  };
   const out = new Map<number, Candidate>();
   for (const one of interfaces) {
     if (exclude(one.name)) continue;
@@ -37,7 +45,7 @@ export function tapCandidates(
       ? 'uplink'
       : leadsElsewhere(one, byIndex)
         ? 'endpoint'
-        : extra(one.name)
+        : extra(one.name) && !passesUplink(one)
           ? 'extra'
           : undefined;
     if (role) out.set(one.ifindex, { interface: one, role });

@@ -132,7 +132,7 @@ export class TapService {
   /** Tells a flow source about every interface, now and later. */
   describeTo(source: LoadedFlowSource): Disposable {
     this.sources.add(source);
-    for (const entry of this.entries.values()) source.setInterface(entry.ifindex, entry.role, entry.peerNetns);
+    for (const entry of this.entries.values()) source.setInterface(entry.ifindex, entry.role, endpointNetns(entry));
     return { [Symbol.dispose]: () => void this.sources.delete(source) };
   }
 
@@ -221,7 +221,7 @@ export class TapService {
   }
 
   private describe(entry: TapEntry, change: 'added' | 'changed'): void {
-    for (const source of this.sources) source.setInterface(entry.ifindex, entry.role, entry.peerNetns);
+    for (const source of this.sources) source.setInterface(entry.ifindex, entry.role, endpointNetns(entry));
     this.notify(change, entry);
   }
 
@@ -235,4 +235,9 @@ export class TapService {
 
 function peerOf(one: Interface, inodes: ReadonlyMap<number, number>): number {
   return one.linkNetnsid === -1 ? 0 : (inodes.get(one.linkNetnsid) ?? 0);
+}
+
+/** The namespace that a tap's flows belong to: behind an uplink that is a veth lies somebody else's. */
+function endpointNetns({ role, peerNetns }: TapEntry): number {
+  return role === 'endpoint' ? peerNetns : 0;
 }
