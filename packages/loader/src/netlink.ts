@@ -1,4 +1,4 @@
-import type { NetlinkFilter, NetlinkMessage, NetlinkRequest } from '@retina/sdk';
+import type { NetlinkFilter, NetlinkMessage, NetlinkRequest, RetinaError } from '@retina/sdk';
 import { native } from './native.ts';
 import type { NativeSource } from './native.ts';
 
@@ -63,9 +63,11 @@ export function netlinkSubscribe(
   groups: readonly number[],
   handle: (messages: readonly NetlinkMessage[], lost: number) => void,
   filter?: NetlinkFilter,
+  fail?: (error: RetinaError) => void,
 ): Disposable {
   const wanted = filter ? Uint32Array.of(filter.header, filter.attribute, filter.mask) : new Uint32Array(0);
   const source = native().netlinkSubscribe(family, Uint32Array.from(groups), wanted, (slab, bytes, lost, error) => {
+    if (error && fail) return fail(error);
     if (error) throw error;
     handle(slab < 0 ? [] : read[slab]!(bytes), lost);
   });

@@ -230,12 +230,16 @@ export interface LoaderApi {
     request: NetlinkRequest,
     handle: (messages: readonly NetlinkMessage[]) => void,
   ): Promise<{ readonly messages: number; readonly interrupted: boolean }>;
-  /** The SDK's `Netlink.subscribe`. Throws RETINA_NETLINK_FAILED. Keeps the process alive until it is disposed of. */
+  /**
+   * The SDK's `Netlink.subscribe`. Throws RETINA_NETLINK_FAILED. Keeps the process alive until it is disposed of. `fail` is told
+   * when it ends by itself; unset, the error is an uncaught exception.
+   */
   netlinkSubscribe(
     family: number,
     groups: readonly number[],
     handle: (messages: readonly NetlinkMessage[], lost: number) => void,
     filter?: NetlinkFilter,
+    fail?: (error: RetinaError) => void,
   ): Disposable;
   /** The SDK's `Devices.statistics`. */
   deviceStatistics(interfaceName: string): Promise<ReadonlyMap<string, number> | undefined>;

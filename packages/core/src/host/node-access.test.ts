@@ -1,5 +1,5 @@
 import type { LoadedFlowSource, LoaderApi } from '@retina/loader';
-import { FlowWriter, NetlinkFamily, type NetlinkMessage, type PluginContext } from '@retina/sdk';
+import { FlowWriter, NetlinkFamily, type NetlinkMessage, type PluginContext, RetinaError } from '@retina/sdk';
 import { afterEach, describe, expect, test } from 'vitest';
 import { parseAddress } from '../identity/address.ts';
 import { loadConfig } from '../config/load.ts';
@@ -16,7 +16,11 @@ const REQUEST = { family: NetlinkFamily.ROUTE, type: 18, flags: 0x300, payload: 
 const MESSAGE: NetlinkMessage = { type: 16, flags: 0, payload: new Uint8Array(4) };
 
 /** A loader as far as this host asks it. */
-function fakeLoader(subscribed: Set<Told>, finish: Promise<void> = Promise.resolve()): LoaderApi {
+function fakeLoader(
+  subscribed: Set<Told>,
+  finish: Promise<void> = Promise.resolve(),
+  broken: ((error: RetinaError) => void)[] = [],
+): LoaderApi {
   const none = async () => Promise.resolve([]);
   const part: Partial<LoaderApi> = {
     kernelFeatures: () => ({ release: '6.12.0', version: [6, 12], capabilities: [] }) as never,
@@ -32,8 +36,9 @@ function fakeLoader(subscribed: Set<Told>, finish: Promise<void> = Promise.resol
       handle([MESSAGE]);
       return { messages: 3, interrupted: true };
     },
-    netlinkSubscribe(_family, _groups, handle) {
+    netlinkSubscribe(_family, _groups, handle, _filter, fail) {
       subscribed.add(handle);
+      broken.push(fail!);
       return { [Symbol.dispose]: () => void subscribed.delete(handle) };
     },
     deviceStatistics: async (name) => Promise.resolve(new Map([[name, 1]])),
@@ -88,6 +93,22 @@ describe('netlink', () => {
     finish();
     await new Promise((done) => setImmediate(done));
     expect(heard).toEqual([2]);
+  });
+
+  test('a subscription that ends by itself has its plugin set up afresh', async () => {
+    const subscribed = new Set<Told>();
+    const broken: ((error: RetinaError) => void)[] = [];
+    let setups = 0;
+    await run(
+      (ctx) => {
+        setups++;
+        ctx.netlink.subscribe(NetlinkFamily.ROUTE, [1], () => undefined);
+      },
+      { loader: fakeLoader(subscribed, undefined, broken) },
+    );
+    broken[0]!(new RetinaError('RETINA_NETLINK_FAILED', 'a netlink subscription broke off'));
+    await until(() => setups === 2 && state()?.state === 'running', 'set up afresh');
+    expect(subscribed.size).toBe(1);
   });
 
   test.each<[string, (ctx: Context) => unknown]>([

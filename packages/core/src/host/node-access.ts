@@ -1,4 +1,4 @@
-import type { AddressNames, ApiServers, Devices, Netlink } from '@retina/sdk';
+import type { AddressNames, ApiServers, Devices, Netlink, RetinaError } from '@retina/sdk';
 import type { NativePart } from './kernel.ts';
 import type { Run } from './run.ts';
 
@@ -14,7 +14,8 @@ export function pluginNetlink(run: Run, { loader, missing }: NativePart): Netlin
     },
     subscribe(family, groups, handle, filter) {
       if (!loader) throw missing!;
-      const subscription = loader.netlinkSubscribe(family, groups, run.guard.wrap(handle), filter);
+      const fail = (error: RetinaError) => run.failed(error);
+      const subscription = loader.netlinkSubscribe(family, groups, run.guard.wrap(handle), filter, fail);
       return run.scope.own(`a subscription to netlink family ${family}`, () => subscription[Symbol.dispose]());
     },
   };

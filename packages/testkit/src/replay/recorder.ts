@@ -72,7 +72,7 @@ function asking(
       keep('netlink', requestKey(request), unframed(bytes).length, Number(answer.interrupted), bytes);
       return answer;
     },
-    netlinkSubscribe: (family, groups, handle, filter) =>
+    netlinkSubscribe: (family, groups, handle, filter, fail) =>
       loader.netlinkSubscribe(
         family,
         groups,
@@ -81,6 +81,7 @@ function asking(
           handle(messages, lost);
         },
         filter,
+        fail,
       ),
     async deviceStatistics(interfaceName) {
       const found = await loader.deviceStatistics(interfaceName);
