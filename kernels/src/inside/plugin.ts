@@ -4,6 +4,9 @@ import type { PluginResult, PluginTask, ProgramResult } from '../results.ts';
 import { linkedPrograms } from './bpftool.ts';
 import { loadEach } from './programs.ts';
 
+/** Longest error message kept: some end with a whole log. */
+const MESSAGE = 2000;
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Everything that is asked of one plugin on this kernel. Never throws: what goes wrong is its result. */
@@ -14,7 +17,7 @@ export async function testPlugin(task: PluginTask, kernel: KernelFeatures): Prom
     result.programs = (await Promise.all(task.objects.map(loadEach))).flat();
     await runChecks(task, kernel, result);
   } catch (error) {
-    result.error = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    result.error = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE);
   }
   result.seconds = Math.round((Date.now() - begun) / 100) / 10;
   return result;
