@@ -1,3 +1,4 @@
+export { isRequest } from './netlink-recording.ts';
 export * from './play-plugin.ts';
 export * from './recorder.ts';
 export * from './recording.ts';

@@ -8,6 +8,11 @@ export function requestKey({ family, type, flags, payload }: NetlinkRequest): st
   return `request ${family} ${type} ${flags} ${Buffer.from(payload).toString('hex')}`;
 }
 
+/** Whether what a recording knows by this name is the answer to a request. */
+export function isRequest(key: string): boolean {
+  return key.startsWith('request ');
+}
+
 export function subscriptionKey(family: number, groups: readonly number[]): string {
   return `subscribe ${family} ${[...groups].sort((a, b) => a - b).join(',')}`;
 }
