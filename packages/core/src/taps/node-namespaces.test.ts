@@ -1,6 +1,8 @@
 import type { Interface } from '@retina/loader';
-import { expect, test } from 'vitest';
-import { namespacesOf, nodeOnly } from './node-namespaces.ts';
+import { expect, test, vi } from 'vitest';
+import { memoryLogger } from '../host/testing.ts';
+import { namespacesOf, NodeNamespaces, nodeOnly } from './node-namespaces.ts';
+import { SharedMaps } from './shared-maps.ts';
 
 function device(ifindex: number, kind: string, linkNetnsid = -1): Interface {
   return {
@@ -20,7 +22,7 @@ test('a node has the namespaces its links lead to, but for the one beyond its up
     device(7, 'bridge'),
   ];
   const all = [named(0, 100), named(1, 101), named(2, 102), named(3, 103), named(4, 104), named(-1, 105)];
-  expect([...namespacesOf(interfaces, new Set([2]), all)].sort()).toEqual([101, 102]);
+  expect(namespacesOf(interfaces, new Set([2]), all)).toEqual({ inodes: new Set([101, 102]), unnamed: 1 });
 });
 
 test('a node that is itself a namespace counts its own, a machine all of them, unless told', () => {
@@ -29,4 +31,38 @@ test('a node that is itself a namespace counts its own, a machine all of them, u
     [true, false].map((initial) => nodeOnly({ kernelEvents: { namespaces } }, loader(initial))),
   );
   expect(decided).toEqual([false, true, true, true, false, false]);
+});
+
+test('a namespace that has gone still counts for ten seconds, unless it comes back', () => {
+  vi.useFakeTimers();
+  try {
+    const here = new Set<number>();
+    const word = (bytes: Uint8Array) => new Uint32Array(bytes.slice().buffer)[0]!;
+    const map = {
+      keySize: 4, valueSize: 4, maxEntries: 4096,
+      update: (key: Uint8Array) => void here.add(word(key)),
+      remove: (key: Uint8Array) => here.delete(word(key)),
+    }; // prettier-ignore
+    const maps = new SharedMaps({ createMap: () => map } as never, true);
+    const log = memoryLogger();
+    using namespaces = new NodeNamespaces(maps, 1, log);
+    const update = (...inodes: number[]) => namespaces.update({ inodes: new Set(inodes), unnamed: inodes.length - 1 });
+    update(10); // before any object is loaded
+    const info = { name: 'rt_node_namespaces', type: 1, keySize: 4, valueSize: 4, maxEntries: 4096 };
+    const spec = { maps: [info], constants: [{ name: 'rt_node_only', size: 4, value: 0n }], programs: [] };
+    expect(maps.share(spec as never, 'x.bpf.o').defaults).toEqual({ rt_node_only: 1 });
+    update(10, 11);
+    expect(log.lines.map(({ fields }) => fields)).toEqual([{ links: 1 }]);
+    expect([...here]).toEqual([1, 10, 11]);
+    update(11);
+    vi.advanceTimersByTime(9_000);
+    expect(here.has(10)).toBe(true);
+    update(10);
+    vi.advanceTimersByTime(9_000);
+    expect([...here].sort((a, b) => a - b)).toEqual([1, 10, 11]);
+    vi.advanceTimersByTime(1_000);
+    expect([...here].sort((a, b) => a - b)).toEqual([1, 10]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -12,22 +12,30 @@ export function nodeOnly({ kernelEvents: { namespaces } }: Pick<Config, 'kernelE
   return namespaces === 'auto' ? !loader.inInitialNetns() : namespaces === 'node';
 }
 
+export interface Neighbours {
+  readonly inodes: ReadonlySet<number>;
+  /** Links that lead to a namespace nobody has named, or whose name cannot be seen here. */
+  readonly unnamed: number;
+}
+
 /** Namespaces at the other ends of a node's links: its pods'. An uplink leads out of the node. */
 export function namespacesOf(
   interfaces: readonly Interface[],
   uplinks: ReadonlySet<number>,
   named: readonly NamedNamespace[],
-): ReadonlySet<number> {
+): Neighbours {
   const byIndex = new Map(interfaces.map((one) => [one.ifindex, one]));
   const inodes = new Map(named.map(({ netnsid, inode }) => [netnsid, inode]));
-  const out = new Set<number>();
+  const found = new Set<number>();
+  let unnamed = 0;
   for (const one of interfaces) {
     if (uplinks.has(one.ifindex) || one.linkNetnsid === -1) continue;
     if (one.kind !== 'netkit' && !leadsElsewhere(one, byIndex)) continue;
     const inode = inodes.get(one.linkNetnsid);
-    if (inode !== undefined) out.add(inode);
+    if (inode === undefined) unnamed++;
+    else found.add(inode);
   }
-  return out;
+  return { inodes: found, unnamed };
 }
 
 /** Which namespaces' kernel events are this node's: the agent's own, and those its links lead to. */
@@ -36,7 +44,8 @@ export class NodeNamespaces implements Disposable {
   private readonly log: Logger;
   private readonly leaving = new Map<number, NodeJS.Timeout>();
   private known: ReadonlySet<number> = new Set();
-  private told = false;
+  private toldOver = false;
+  private toldUnnamed = false;
 
   constructor(maps: SharedMaps, own: number, log: Logger) {
     this.maps = maps;
@@ -45,7 +54,7 @@ export class NodeNamespaces implements Disposable {
   }
 
   /** Takes over what the node's links lead to now. */
-  update(present: ReadonlySet<number>): void {
+  update({ inodes: present, unnamed }: Neighbours): void {
     for (const inode of this.known) if (!present.has(inode)) this.leave(inode);
     let over = 0;
     for (const inode of present) {
@@ -54,8 +63,12 @@ export class NodeNamespaces implements Disposable {
       if (!this.maps.addNamespace(inode)) over++;
     }
     this.known = present;
-    if (over > 0 && !this.told) this.log.warn('more network namespaces than the programs can tell apart', { over });
-    this.told = over > 0;
+    if (over > 0 && !this.toldOver) this.log.warn('more network namespaces than the programs can tell apart', { over });
+    this.toldOver = over > 0;
+    if (unnamed > 0 && !this.toldUnnamed && this.maps.nodeOnly) {
+      this.log.warn('kernel events of namespaces without a name under /run/netns are not counted', { links: unnamed });
+    }
+    this.toldUnnamed = unnamed > 0;
   }
 
   [Symbol.dispose](): void {

@@ -29,12 +29,12 @@ export interface Share extends Disposable {
 export class SharedMaps implements Disposable {
   private readonly loader: LoaderApi;
   private readonly maps = new Map<SharedName, BpfMap>();
-  private readonly nodeOnly: boolean;
+  /** Kernel-wide events are counted in this node's namespaces only. */
+  readonly nodeOnly: boolean;
   private uplinks: readonly number[] = [];
   private readonly namespaces = new Set<number>();
   private bitsInUse = 0;
 
-  /** `nodeOnly`: kernel-wide events are counted in this node's namespaces only. */
   constructor(loader: LoaderApi, nodeOnly: boolean) {
     this.loader = loader;
     this.nodeOnly = nodeOnly;
