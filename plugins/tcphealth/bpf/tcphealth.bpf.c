@@ -62,16 +62,12 @@ static __attribute__((noinline)) int health_look(struct sock *sk, struct health_
 	return 0;
 }
 
-RT_INLINE void health_remember(struct sock *sk, __u8 role, __u64 since)
+RT_INLINE bool health_remember(struct sock *sk, __u8 role, __u64 since)
 {
 	struct health_connection connection = { .since = since, .role = role };
 	__u64 id = (__u64)sk;
 
-	if (bpf_map_update_elem(&health_connections, &id, &connection, BPF_ANY)) {
-		rt_count *forgotten = rt_at(&health_forgotten, 0);
-		if (forgotten)
-			__sync_fetch_and_add(forgotten, 1);
-	}
+	return !bpf_map_update_elem(&health_connections, &id, &connection, BPF_ANY);
 }
 
 /* From SYN to established, at the end that opened. */
@@ -137,7 +133,14 @@ RT_INLINE void health_established(struct sock *sk, const int from, struct health
 	/* A socket is used again where another was: what is left of that one is none of this one's, which never connected. */
 	role = from == TCP_SYN_SENT || (connection && connection->role == HEALTH_OPENED) ? HEALTH_OPENED : HEALTH_ACCEPTED;
 	setup = role == HEALTH_OPENED ? health_setup_opened(tcp, connection, now) : health_setup_accepted(tcp, flow, netns, now);
-	health_remember(sk, role, now);
+	if (connection) {
+		connection->since = now;
+		connection->role = role;
+	} else if (!health_remember(sk, role, now)) {
+		rt_count *forgotten = rt_at(&health_forgotten, 0);
+		if (forgotten)
+			__sync_fetch_and_add(forgotten, 1);
+	}
 	health_key_of(flow, netns, role, &key);
 	health_measure(&key, HEALTH_SETUP, setup);
 	if (role == HEALTH_ACCEPTED && health_opener_told(flow))

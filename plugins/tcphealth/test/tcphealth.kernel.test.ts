@@ -187,4 +187,20 @@ require('node:net').createServer({ pauseOnConnect: true }, (socket) => setTimeou
     expect(metrics.one(`${NODE}health_unattributed_total`, { cause: 'remote_end' })).toBeGreaterThan(0);
     expect(metrics.one(`${NODE}health_unattributed_total`, { cause: 'table_full' })).toBe(0);
   });
+
+  it('counts connections it has no room to remember, and says how many have no duration', async () => {
+    await using host = await start({ maxConnections: 64 });
+    const server = await serve(b.namespace, 'accept', { source: b.ipv4, port: 80 });
+    await connects(a.namespace, { host: b.ipv4, port: 80, count: 200, holdMs: 500 });
+    await sleep(200);
+    await server.stop();
+    const metrics = await settled(host);
+    const ends = { source_ip: a.ipv4, destination_ip: b.ipv4 };
+    expect(metrics.sum(`${POD}connections_opened_total`, ends)).toBe(200);
+    expect(metrics.sum(`${POD}connections_accepted_total`, ends)).toBe(200);
+    expect(metrics.sum(`${POD}connection_setup_seconds_count`, ends)).toBe(400);
+    const forgotten = metrics.one(`${NODE}health_unattributed_total`, { cause: 'connection_not_followed' });
+    expect(forgotten).toBeGreaterThan(0);
+    expect(metrics.sum(`${POD}connection_duration_seconds_count`, ends)).toBe(400 - forgotten);
+  });
 });
