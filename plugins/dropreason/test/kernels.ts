@@ -1,17 +1,20 @@
-import { connect, datagrams, kernelChecks } from '@retina/testkit/kernels';
+import { connect, datagrams, kernelChecks, type KernelRun } from '@retina/testkit/kernels';
 
 const COUNT = 'networkobservability_drop_count';
 const BYTES = 'networkobservability_drop_bytes';
 const ETHERNET = 14;
 /** Before this many arguments the tracepoint gives no reason, and the place of the drop stands for it. */
 const WITH_REASON = 3;
+const CHAIN = 'nftables inet/drops/forward';
+const RULE = 'networkobservability_drop_netfilter_packets_total';
 
 export default kernelChecks({
-  options: { netns: 'own' },
+  // chains are named where the kernel lets itself be watched, and where that is refused everything else is the same
+  options: { netns: 'own', samplesPerSecond: 100, rulesEverySeconds: 1, chains: true },
   pods: ['web'],
   async prepare(net) {
     await net.node.nft(`table inet drops {
- chain forward { type filter hook forward priority 0; udp dport 7000 drop; }
+ chain forward { type filter hook forward priority 0; udp dport 7000 counter drop comment "seven"; }
 }
 `);
   },
@@ -32,7 +35,18 @@ export default kernelChecks({
       };
       await on.finds(`packets and bytes a firewall rule drops, GSO among them, ${ip}`, { packets, bytes }, read, how);
     }
-    await on.finds('the same drops in flow records', packets, droppedInFlows(on.host, 'IPTABLE_RULE_DROP'), how);
+    const seen: Seen = { packets: 0, headers: false, policies: new Set() };
+    await on.finds('the same drops in flow records', packets, () => look(host, seen), how);
+    const named = seen.policies.size > 0;
+    const policies = named ? [...seen.policies] : [CHAIN];
+    await on.finds('headers of dropped packets, as sent', true, () => seen.headers, how);
+    await on.finds('the chain that dropped them', [CHAIN], () => policies, named ? undefined : 'not named');
+    // a GSO packet is one for the rule, unless the sender's kernel had split it
+    const { stdout } = await net.node.exec('nft', ['list', 'chain', 'inet', 'drops', 'forward']);
+    const bundles = Number(/counter packets (\d+)/.exec(stdout)?.[1]);
+    await on.finds('the same drops by the rule that dropped them', bundles, async () =>
+      (await host.metrics()).sum(RULE, { table: 'drops', chain: 'forward', rule: 'seven' }),
+    );
 
     const closed = { port: 9, packets: 100, rate: 1000 };
     for (const ip of ['ipv4', 'ipv6'] as const) {
@@ -54,14 +68,21 @@ export default kernelChecks({
   },
 });
 
-/** Asks for the packets dropped for a reason in all flow records so far. */
-function droppedInFlows(
-  host: { flows(): Promise<readonly { drop_reason_desc?: string; packets: number }[]> },
-  reason: string,
-) {
-  let total = 0;
-  return async () => {
-    for (const flow of await host.flows()) if (flow.drop_reason_desc === reason) total += flow.packets;
-    return total;
-  };
+/** What flow records have said so far of packets a rule dropped. */
+interface Seen {
+  packets: number;
+  /** A sample has the headers of such a packet, and nothing more. */
+  headers: boolean;
+  readonly policies: Set<string>;
+}
+
+async function look(host: KernelRun['host'], seen: Seen): Promise<number> {
+  for (const flow of await host.flows()) {
+    if (flow.drop_reason_desc !== 'IPTABLE_RULE_DROP') continue;
+    seen.packets += flow.packets;
+    // UDP to port 7000 behind the header of either family
+    if (flow.packet) seen.headers ||= /^(45.{42}|6.{83})1b58.{8}$/.test(flow.packet);
+    for (const { kind, name } of flow.policies ?? []) seen.policies.add(`${kind} ${name}`);
+  }
+  return seen.packets;
 }
