@@ -89,18 +89,19 @@ export class Messages {
     if (response) {
       const slot = tracked ? this.pending.find(packet, true, message.id, question) : -1;
       if (slot >= 0) {
-        // where the query of another tap was lost, that tap has counted the response already
-        counted = this.pending.counted[slot] === 1 && !this.sightings.again(packet, true, bytes, from, end);
+        const expected = this.pending.counted[slot] === 1;
+        counted = expected && this.sightings.arrived(packet, bytes, from, end);
+        if (!expected) this.sightings.passing(packet, bytes, from, end);
         latency = Math.max(0, packet.at - this.pending.sentAt[slot]!) / 1000;
         this.pending.remove(slot);
-        if (counted) this.answered(bytes, latency);
+        if (expected) this.answered(bytes, latency);
       } else {
-        counted = !this.sightings.again(packet, true, bytes, from, end);
+        counted = this.sightings.first(packet, true, bytes, from, end);
         if (counted && tracked) metrics.dns_unsolicited_responses_total.add(1);
       }
       if (counted) this.countResponse();
     } else {
-      counted = !this.sightings.again(packet, false, bytes, from, end);
+      counted = this.sightings.first(packet, false, bytes, from, end);
       if (counted) metrics.dns_request_count.add(1);
       if (tracked) this.wait(packet, question, counted, typeLabel, queryLabel);
       else if (counted) metrics.dns_untracked_queries_total.add(1, this.multicast);

@@ -1,54 +1,74 @@
 import { hashBytes, mix, SEED, SEED_2 } from './hash.ts';
 import type { Packet } from './packet.ts';
 
-const WAYS = 4;
-const SETS = 4096;
-const CELLS = 4; // two hashes, interface and direction + 1, role
-/** The same message between the same client and whoever: nothing but the message on its way. */
-const CLIENT_MS = 1000;
-/** From another client's address to the same server: the message behind a translated address, if it comes this soon. */
+/** A message between one client and whoever is the same message on its way for so long after it was last seen. */
+const CLIENT_MS = 50;
+/** One to or from a server, of whatever client, for so long: behind a translated address. */
 const SERVER_MS = 20;
 /** Bytes of a message that are compared. */
 const COMPARED = 512;
 
 /**
  * Knows a message again that passes several taps of the node: a pod's interface and the uplink, or the interfaces of two
- * pods. A message is the same when its bytes and protocol are, its client or its server is, and it was seen at another tap
- * a moment ago. (A query sent again passes the same tap.) Addresses of one side may differ, as NAT changes them.
+ * pods. The same message is one of the same bytes, protocol and client that was seen a moment ago at another tap; where
+ * the client's address is translated on the way, one of the same server that was seen at a pod's interface and is now seen
+ * at the uplink, or the other way round. A copy sent again passes each tap once more: there are as many messages as the tap
+ * that has seen most of them has seen.
  */
 export class Sightings {
-  private readonly clients = new Seen(CLIENT_MS);
-  private readonly servers = new Seen(SERVER_MS);
+  private readonly clients = new Copies(CLIENT_MS);
+  private readonly servers = new Copies(SERVER_MS);
 
-  /** Whether the message was seen at another tap before. Remembers this sighting if not. */
-  again(packet: Packet, response: boolean, bytes: Uint8Array, from: number, end: number): boolean {
+  /** Whether it is to be counted here: it was not seen before at another tap. */
+  first(packet: Packet, response: boolean, bytes: Uint8Array, from: number, end: number): boolean {
+    this.key(packet, response, bytes, from, end);
+    if (!this.clients.see(tapOf(packet), packet.at)) return false;
+    return this.servers.see(packet.network ? 1 : 2, packet.at);
+  }
+
+  /** It is expected, and to be counted, at the tap where its query was counted; this is another one. */
+  passing(packet: Packet, bytes: Uint8Array, from: number, end: number): void {
+    this.key(packet, true, bytes, from, end);
+    this.clients.pass(tapOf(packet), packet.at);
+  }
+
+  /** It has come to the tap where its query was counted. Whether it is to be counted: it is, unless it was at another one, unexpected there. */
+  arrived(packet: Packet, bytes: Uint8Array, from: number, end: number): boolean {
+    this.key(packet, true, bytes, from, end);
+    return this.clients.arrive(tapOf(packet), packet.at);
+  }
+
+  private key(packet: Packet, response: boolean, bytes: Uint8Array, from: number, end: number): void {
+    const { words, protocol, sourcePort, destinationPort } = packet;
     const to = Math.min(end, from + COMPARED);
-    const first = hashBytes(SEED ^ packet.protocol, bytes, from, to);
-    const second = hashBytes(SEED_2 ^ packet.protocol, bytes, from, to);
-    const { words } = packet;
-    const client = response ? 4 : 0;
-    const server = 4 - client;
-    const clientPort = response ? packet.destinationPort : packet.sourcePort;
-    const serverPort = response ? packet.sourcePort : packet.destinationPort;
-    const tap = ((packet.ifindex << 1) | (packet.egress ? 1 : 0)) + 1;
-    const role = packet.network ? 1 : 2;
-    const { clients, servers } = this;
-    clients.key(first, second, words, client, clientPort);
-    servers.key(first, second, words, server, serverPort);
-    if (clients.other(tap, role, packet.at, false) || servers.other(tap, role, packet.at, true)) return true;
-    clients.add(tap, role, packet.at);
-    servers.add(tap, role, packet.at);
-    return false;
+    const first = hashBytes(SEED ^ protocol, bytes, from, to);
+    const second = hashBytes(SEED_2 ^ protocol, bytes, from, to);
+    this.clients.key(first, second, words, response ? 4 : 0, response ? destinationPort : sourcePort);
+    this.servers.key(first, second, words, response ? 0 : 4, response ? sourcePort : destinationPort);
   }
 }
 
-/** Taps by a key of 64 bits, four to a set; the oldest gives way. */
-class Seen {
+/** Never 0. */
+function tapOf({ ifindex, egress }: Packet): number {
+  return ((ifindex << 1) | (egress ? 1 : 0)) + 1;
+}
+
+const WAYS = 4;
+const SETS = 4096;
+/** A message passes hardly more taps of one node. */
+const TAPS = 3;
+const COUNTED = 2; // messages counted, of this key
+const EXPECTED = 3; // seen in passing, and not yet where they are counted
+const TAP = 4; // taps, and copies each of them has seen
+const CELLS = TAP + 2 * TAPS;
+
+/** Copies of messages by a key of 64 bits and tap: four keys to a set, of which the oldest gives way. */
+class Copies {
   private readonly cells = new Int32Array(SETS * WAYS * CELLS);
   private readonly times = new Float64Array(SETS * WAYS);
   private readonly windowMs: number;
-  private first = 0;
-  private second = 0;
+  private keyFirst = 0;
+  private keySecond = 0;
 
   constructor(windowMs: number) {
     this.windowMs = windowMs;
@@ -59,38 +79,64 @@ class Seen {
       first = mix(first, words[i]!);
       second = mix(second, words[i]!);
     }
-    this.first = mix(first, port);
-    this.second = mix(second, port);
+    this.keyFirst = mix(first, port);
+    this.keySecond = mix(second, port);
   }
 
-  /** Whether the key was last seen at another tap, and not long ago; with `mixed`, of another role. */
-  other(tap: number, role: number, at: number, mixed: boolean): boolean {
-    const slot = this.find();
-    if (slot < 0 || Math.abs(at - this.times[slot]!) > this.windowMs) return false;
-    return this.cells[slot * CELLS + 2] !== tap && !(mixed && this.cells[slot * CELLS + 3] === role);
-  }
-
-  add(tap: number, role: number, at: number): void {
-    let slot = this.find();
-    if (slot < 0) {
-      const set = (this.first & (SETS - 1)) * WAYS;
-      slot = set;
-      for (let way = 1; way < WAYS; way++) if (this.times[set + way]! < this.times[slot]!) slot = set + way;
-    }
+  see(tap: number, at: number): boolean {
+    const slot = this.slot(at);
     const { cells } = this;
-    cells[slot * CELLS] = this.first;
-    cells[slot * CELLS + 1] = this.second;
-    cells[slot * CELLS + 2] = tap;
-    cells[slot * CELLS + 3] = role;
-    this.times[slot] = at;
+    if (this.copies(slot, tap) <= cells[slot + COUNTED]! + cells[slot + EXPECTED]!) return false;
+    cells[slot + COUNTED]!++;
+    return true;
   }
 
-  private find(): number {
-    const set = (this.first & (SETS - 1)) * WAYS;
-    for (let slot = set; slot < set + WAYS; slot++) {
-      const at = slot * CELLS;
-      if (this.cells[at] === this.first && this.cells[at + 1] === this.second && this.cells[at + 2] !== 0) return slot;
+  pass(tap: number, at: number): void {
+    const slot = this.slot(at);
+    this.copies(slot, tap);
+    this.cells[slot + EXPECTED]!++;
+  }
+
+  arrive(tap: number, at: number): boolean {
+    const slot = this.slot(at);
+    const { cells } = this;
+    const copies = this.copies(slot, tap);
+    if (cells[slot + EXPECTED]! > 0) cells[slot + EXPECTED]!--;
+    else if (copies <= cells[slot + COUNTED]!) return false;
+    cells[slot + COUNTED]!++;
+    return true;
+  }
+
+  /** Copies the tap has seen, with this one. A tap too many has seen none. */
+  private copies(slot: number, tap: number): number {
+    const { cells } = this;
+    for (let at = slot + TAP; at < slot + CELLS; at += 2) {
+      if (cells[at] === 0) cells[at] = tap;
+      if (cells[at] === tap) return ++cells[at + 1]!;
     }
-    return -1;
+    return 0;
+  }
+
+  /** Cells of the key, made anew unless it was seen a moment ago. */
+  private slot(at: number): number {
+    const { cells, times, keyFirst, keySecond } = this;
+    const set = (keyFirst & (SETS - 1)) * WAYS;
+    let chosen = set;
+    for (let way = set; way < set + WAYS; way++) {
+      const cell = way * CELLS;
+      if (cells[cell] === keyFirst && cells[cell + 1] === keySecond) {
+        const fresh = Math.abs(at - times[way]!) <= this.windowMs;
+        times[way] = at;
+        if (!fresh) cells.fill(0, cell + 2, cell + CELLS);
+        return cell;
+      }
+      if (times[way]! < times[chosen]!) chosen = way;
+    }
+    const cell = chosen * CELLS;
+    cells.fill(0, cell + 2, cell + CELLS);
+    cells[cell] = keyFirst;
+    cells[cell + 1] = keySecond;
+    times[chosen] = at;
+    return cell;
   }
 }

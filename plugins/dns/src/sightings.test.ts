@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { message } from '../test/build.ts';
+import { Packet, UDP } from './packet.ts';
+import { Sightings } from './sightings.ts';
+
+interface Seen {
+  readonly tap: number;
+  readonly at: number;
+  readonly client?: number;
+  readonly port?: number;
+  readonly egress?: boolean;
+  readonly uplink?: boolean;
+  readonly id?: number;
+  readonly response?: boolean;
+}
+
+function packetOf({
+  tap,
+  at,
+  client = 10,
+  port = 4000,
+  egress = false,
+  uplink = false,
+  response = false,
+}: Seen): Packet {
+  const packet = new Packet();
+  packet.family = 4;
+  packet.protocol = UDP;
+  packet.ifindex = tap;
+  packet.at = at;
+  packet.egress = egress;
+  packet.uplink = packet.network = uplink;
+  packet.words[response ? 7 : 3] = client;
+  packet.words[response ? 3 : 7] = 53;
+  [packet.sourcePort, packet.destinationPort] = response ? [53, port] : [port, 53];
+  return packet;
+}
+
+function sightings() {
+  const all = new Sightings();
+  return (...seen: Seen[]) =>
+    seen.map((one) => {
+      const bytes = message({ id: one.id ?? 1, name: 'example.com', response: one.response ?? false });
+      return all.first(packetOf(one), one.response ?? false, bytes, 0, bytes.length);
+    });
+}
+
+describe('a message at several taps', () => {
+  it('is counted at the first of them', () => {
+    const see = sightings();
+    expect(see({ tap: 1, at: 0 }, { tap: 2, at: 0.1, egress: true }, { tap: 3, at: 0.2, egress: true, uplink: true })).toEqual([true, false, false]);
+  }); // prettier-ignore
+
+  it('is known again behind a translated address', () => {
+    const see = sightings();
+    const masqueraded = { tap: 9, uplink: true, egress: true, client: 99, port: 61_000 };
+    expect(see({ tap: 1, at: 0 }, { ...masqueraded, at: 1 })).toEqual([true, false]);
+    // too late to be the same
+    expect(see({ tap: 1, at: 1000, id: 2 }, { ...masqueraded, at: 1030, id: 2 })).toEqual([true, true]);
+  });
+
+  it('is another one when it is sent again, with the first on its way or not', () => {
+    const see = sightings();
+    expect(see({ tap: 1, at: 0 }, { tap: 1, at: 1 }, { tap: 2, at: 2 }, { tap: 2, at: 3 })).toEqual([true, true, false, false]);
+    expect(see({ tap: 1, at: 500 }, { tap: 2, at: 501 }, { tap: 1, at: 502 }, { tap: 2, at: 503 })).toEqual([true, false, true, false]);
+  }); // prettier-ignore
+
+  it('is not mistaken for one of another client, name, or port', () => {
+    const see = sightings();
+    expect(see({ tap: 1, at: 0 }, { tap: 2, at: 1, client: 11 }, { tap: 3, at: 2, port: 4001 }, { tap: 3, at: 3, id: 7 })).toEqual([true, true, true, true]);
+  }); // prettier-ignore
+
+  it('is counted once for each time it passes the tap that sees most, if others miss some', () => {
+    const see = sightings();
+    expect(see({ tap: 1, at: 0 }, { tap: 2, at: 1 }, { tap: 2, at: 2 }, { tap: 1, at: 3 })).toEqual([true, false, true, false]);
+  }); // prettier-ignore
+});
+
+describe('a response', () => {
+  const bytes = message({ name: 'example.com', response: true });
+  const at = (tap: number, time: number) => packetOf({ tap, at: time, response: true });
+
+  it('is counted where its query was, however the copies come', () => {
+    const all = new Sightings();
+    const [server, client] = [1, 2];
+    all.passing(at(server, 0), bytes, 0, bytes.length);
+    // sent twice: the second answers no query that still waits
+    expect(all.first(at(server, 1), true, bytes, 0, bytes.length)).toBe(true);
+    expect(all.arrived(at(client, 2), bytes, 0, bytes.length)).toBe(true);
+    expect(all.first(at(client, 3), true, bytes, 0, bytes.length)).toBe(false);
+  });
+
+  it('is not counted again where its query was, if it was taken for unexpected before', () => {
+    const all = new Sightings();
+    expect(all.first(at(1, 0), true, bytes, 0, bytes.length)).toBe(true);
+    expect(all.arrived(at(2, 1), bytes, 0, bytes.length)).toBe(false);
+  });
+});
