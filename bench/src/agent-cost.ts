@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { flood, type FloodOptions, type NodeWorld, usage } from '@retina/testkit';
+import { flood, type FloodOptions, type NodeWorld } from '@retina/testkit';
 import { type Source, sourceRoute } from './source.ts';
-import { startAgent } from './agent.ts';
+import { startAgent, STARTED_MS } from './agent.ts';
+import { cpu, type Share } from './cpu.ts';
 import type { Figure } from './figures.ts';
 import { podsFile } from './pods.ts';
 
 const RATE = 500_000;
 const PODS = 10_000;
-/** Until the agent has let go of what only starting needed. */
-const STARTED_MS = 12_000;
 const MIB = 1024 * 1024;
 
 /**
@@ -75,24 +74,6 @@ async function send(from: Source, flows: number, seconds: number, rate: number):
   const options: FloodOptions = { ...route, flows, order: 'random', bypass: true, seconds, rate };
   const sent = await flood(from.namespace, options);
   return sent.packets / sent.seconds;
-}
-
-interface Share {
-  /** Of one core, 0 to the number of cores. */
-  readonly share: number;
-  readonly threads: Readonly<Record<string, number>>;
-}
-
-async function cpu(pid: number, work: () => Promise<void>): Promise<Share> {
-  const before = usage(pid);
-  const start = process.hrtime.bigint();
-  await work();
-  const nanos = Number(process.hrtime.bigint() - start);
-  const after = usage(pid);
-  const threads = Object.fromEntries(
-    Object.entries(after.threads).map(([name, value]) => [name, (value - (before.threads[name] ?? 0)) / nanos]),
-  );
-  return { share: (after.cpuNanos - before.cpuNanos) / nanos, threads };
 }
 
 function percent(id: string, title: string, share: number, budget: number | undefined, note: string): Figure {

@@ -12,14 +12,20 @@ const CONFIG = {
   remoteContext: true,
 };
 
-/** The agent as users start it: the built one where it is built. `identityFile`: the pods it knows. */
-export function startAgent(where: Namespace, ready = true, identityFile?: string): Promise<AgentProcess> {
+/** Until an agent has let go of what only starting needed. */
+export const STARTED_MS = 12_000;
+
+/** The agent as users start it: the built one where it is built. */
+export function agentEntry() {
   const built = existsSync(BUILT);
-  return AgentProcess.start({
-    in: where,
+  return {
     entry: built ? BUILT : SOURCE,
     nodeArgs: ['--max-semi-space-size=1', ...(built ? [] : ['--conditions=@retina/source'])], // as `npm start`
-    config: identityFile === undefined ? CONFIG : { ...CONFIG, identity: { file: identityFile } },
-    ready,
-  });
+  };
+}
+
+/** An agent in a namespace. `identityFile`: the pods it knows. */
+export function startAgent(where: Namespace, ready = true, identityFile?: string): Promise<AgentProcess> {
+  const identity = identityFile === undefined ? {} : { identity: { file: identityFile } };
+  return AgentProcess.start({ in: where, ...agentEntry(), config: { ...CONFIG, ...identity }, ready });
 }

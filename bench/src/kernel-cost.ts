@@ -122,7 +122,7 @@ async function turns(
 }
 
 /** Switches the kernel's program statistics on, and back to what they were. */
-async function bpfStats(): Promise<AsyncDisposable> {
+export async function bpfStats(): Promise<AsyncDisposable> {
   const key = 'kernel.bpf_stats_enabled';
   const before = (await run('sysctl', ['-n', key])).stdout.trim();
   await run('sysctl', ['-qw', `${key}=1`]);

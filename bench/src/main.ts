@@ -7,6 +7,7 @@ import { agentCost } from './agent-cost.ts';
 import { compare, vanished } from './compare.ts';
 import { type Figure, type Report, withinBudget } from './figures.ts';
 import { kernelCost } from './kernel-cost.ts';
+import { everything, pluginCost } from './plugin-cost.ts';
 import { addSource } from './source.ts';
 import { scrape } from './scrape.ts';
 import { scriptMs } from './script-scale.ts';
@@ -17,8 +18,8 @@ import { throughput } from './throughput.ts';
 const BASELINE = new URL('../baseline.json', import.meta.url);
 const USAGE = `npm run bench [-- options]
 
-  --quick        fewer and shorter rounds: about a minute instead of five
-  --only NAMES   of kernel, throughput, agent, scrape, start; separated by commas
+  --quick        fewer and shorter rounds: about three minutes instead of ten
+  --only NAMES   of kernel, throughput, agent, plugins, scrape, start; separated by commas
   --json FILE    write the figures there
   --accept       make this run the committed baseline (bench/baseline.json)
 
@@ -70,6 +71,10 @@ async function measure(name: string, work: () => Promise<readonly Figure[]>): Pr
   });
   await measure('throughput', () => throughput(net, quick));
   await measure('agent', () => agentCost(net, source, quick));
+  await measure('plugins', async () => [
+    ...(await pluginCost(net, source, quick)),
+    ...(await everything(net, source, quick)),
+  ]);
   await measure('scrape', () => scrape(quick));
   await measure('start', () => startUp(net, quick));
 }

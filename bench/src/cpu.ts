@@ -1,0 +1,21 @@
+import { usage } from '@retina/testkit';
+
+/** CPU time of a process. */
+export interface Share {
+  /** Of one core, 0 to the number of cores. */
+  readonly share: number;
+  readonly threads: Readonly<Record<string, number>>;
+}
+
+/** What a process uses while `work` runs. */
+export async function cpu(pid: number, work: () => Promise<void>): Promise<Share> {
+  const before = usage(pid);
+  const start = process.hrtime.bigint();
+  await work();
+  const nanos = Number(process.hrtime.bigint() - start);
+  const after = usage(pid);
+  const threads = Object.fromEntries(
+    Object.entries(after.threads).map(([name, value]) => [name, (value - (before.threads[name] ?? 0)) / nanos]),
+  );
+  return { share: (after.cpuNanos - before.cpuNanos) / nanos, threads };
+}
