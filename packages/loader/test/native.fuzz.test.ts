@@ -40,13 +40,14 @@ const TARGETS: Record<string, readonly string[]> = {
 function build(target: string): string {
   const parts = TARGETS[target]!;
   const sources = parts.filter((part) => !part.startsWith('-')).map((part) => join(native, part));
-  const read = [...sources, ...globSync([join(native, '**/*.hpp'), join(headers, 'retina/*.h')]).sort()];
-  const hash = createHash('sha256')
-    .update(execFileSync('clang++', ['--version']))
-    .update(FLAGS.join(' '))
-    .update(parts.join(' '));
-  for (const file of [...read, join(native, 'tc.cpp'), join(native, 'kernel_symbols.cpp')])
-    hash.update(readFileSync(file));
+  // What the sources include: a change elsewhere builds nothing anew.
+  const included =
+    target === 'flows'
+      ? globSync([join(native, 'flows/**/*.hpp'), join(headers, 'retina/{flow_ring,types,compat}.h')])
+      : globSync([join(native, '*.hpp'), join(native, '{tc,kernel_symbols}.cpp')]);
+  const hash = createHash('sha256').update(execFileSync('clang++', ['--version']));
+  hash.update(FLAGS.join(' ')).update(parts.join(' '));
+  for (const file of [...sources, ...included.sort()]) hash.update(readFileSync(file));
   const program = join(cache, 'bin', `${target}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(program)) return program;
   mkdirSync(join(cache, 'bin'), { recursive: true });
