@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { native } from './native.ts';
-import type { Address, Interface, NamedNamespace, NetworkEvent } from './types.ts';
+import type { Address, Interface, NamedNamespace, NetworkEvent } from './network-types.ts';
 
 // struct NetworkRecord of native/network_record.hpp.
 const STRIDE = 80;
