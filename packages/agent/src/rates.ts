@@ -40,12 +40,29 @@ export class Rates implements Disposable {
     const [first] = this.ends();
     const now = this.sample();
     const seconds = Math.max(0.001, (now.at - first.at) / 1000);
+    const places = this.places();
     const rows = [...now.drops].map(([key, { packets, bytes }]) => {
       const [reason = '', direction = ''] = key.split('\0');
       const packetsPerSecond = Math.max(0, packets - (first.drops.get(key)?.packets ?? 0)) / seconds;
-      return { reason, direction, packetsPerSecond, packets, bytes };
+      const place = places.get(reason);
+      return { reason, direction, ...(place && { place }), packetsPerSecond, packets, bytes };
     });
     return rows.sort((a, b) => b.packetsPerSecond - a.packetsPerSecond || b.packets - a.packets);
+  }
+
+  /** By reason: the kernel function that has dropped most for it. */
+  private places(): ReadonlyMap<string, string> {
+    const most = new Map<string, { readonly place: string; readonly packets: number }>();
+    const family = this.metrics.family('networkobservability_drop_location_packets_total');
+    const reason = family?.labels.indexOf('reason') ?? -1;
+    const location = family?.labels.indexOf('location') ?? -1;
+    for (let row = 0; family && row < family.size; row++) {
+      if (!family.live(row)) continue;
+      const key = family.label(row, reason);
+      const packets = family.value(row);
+      if (packets > (most.get(key)?.packets ?? 0)) most.set(key, { place: family.label(row, location), packets });
+    }
+    return new Map([...most].map(([key, { place }]) => [key, place]));
   }
 
   private ends(): readonly [Sample, Sample] {

@@ -71,6 +71,8 @@ export interface Talker extends Ends {
 export interface DropRow {
   readonly reason: string;
   readonly direction: string;
+  /** The kernel function that drops most for this reason, in either direction; absent where none is known. */
+  readonly place?: string;
   readonly packetsPerSecond: number;
   /** Since the agent started. */
   readonly packets: number;

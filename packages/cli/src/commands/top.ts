@@ -84,6 +84,7 @@ const TALKERS: readonly OutputColumn<Talker>[] = [
 const DROPS: readonly OutputColumn<DropRow>[] = [
   { title: 'REASON', value: (d) => d.reason, shrinkTo: 20 },
   { title: 'DIRECTION', value: (d) => d.direction },
+  { title: 'MOSTLY IN', value: (d) => d.place ?? '', shrinkTo: 12 },
   { title: 'PACKETS/S', value: (d) => count(d.packetsPerSecond), align: 'right' },
   { title: 'PACKETS', value: (d) => count(d.packets), align: 'right' },
   { title: 'BYTES', value: (d) => bytes(d.bytes), align: 'right' },
