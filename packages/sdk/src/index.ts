@@ -3,6 +3,7 @@ export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './exporter.ts';
 export * from './flow.ts';
+export * from './flow-annotation.ts';
 export * from './flow-writer.ts';
 export * from './kernel.ts';
 export * from './layout.ts';

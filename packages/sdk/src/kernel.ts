@@ -1,4 +1,5 @@
-import type { FlowAnnotation, FlowBatch } from './flow.ts';
+import type { FlowAnnotation } from './flow-annotation.ts';
+import type { FlowBatch } from './flow.ts';
 import type { Layout, RecordBatch } from './layout.ts';
 
 /** What the running kernel and this process's rights offer. Found by probing, never by version alone. */

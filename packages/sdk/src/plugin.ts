@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { EndpointReader } from './endpoint.ts';
-import type { FlowAnnotation, FlowBatch } from './flow.ts';
+import type { FlowAnnotation } from './flow-annotation.ts';
+import type { FlowBatch } from './flow.ts';
 import type { BpfHandle, BpfOptions, KernelFeatures } from './kernel.ts';
 import type { Instruments, MetricSpecs } from './metrics.ts';
 import type { AddressNames, ApiServers, Devices, Netlink } from './node.ts';
