@@ -3,7 +3,6 @@ import type { FlowDetails } from './flow-details.ts';
 /**
  * The flow record: the one record type every consumer understands. A record holds what changed in one direction of one
  * connection, seen at one tap, since the last record of the same flow: counters are deltas, times are absolute.
- *
  * The native loader writes records in this layout; `FLOW_STRIDE` and `FLOW_OFFSETS` are checked against it when it loads.
  */
 
@@ -75,7 +74,6 @@ export class FlowBatch {
   length: number;
   readonly buffer: Uint8Array;
   private readonly more: readonly (FlowDetails | undefined)[] | undefined;
-  private readonly u8: Uint8Array;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
   private readonly f64: Float64Array;
@@ -86,7 +84,6 @@ export class FlowBatch {
     this.buffer = buffer;
     this.length = length;
     this.more = details;
-    this.u8 = buffer;
     this.u16 = new Uint16Array(whole, at, size >> 1);
     this.u32 = new Uint32Array(whole, at, size >> 2);
     this.f64 = new Float64Array(whole, at, size >> 3);
@@ -103,11 +100,11 @@ export class FlowBatch {
   /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; a view, valid as long as the batch. */
   sourceAddress(row: number): Uint8Array {
     const at = row * FLOW_STRIDE;
-    return this.u8.subarray(at, at + 16);
+    return this.buffer.subarray(at, at + 16);
   }
   destinationAddress(row: number): Uint8Array {
     const at = row * FLOW_STRIDE + 16;
-    return this.u8.subarray(at, at + 16);
+    return this.buffer.subarray(at, at + 16);
   }
   /** One of the four 32-bit words of the source address as a little-endian load; for hashing and comparing. */
   sourceWord(row: number, word: number): number {
@@ -146,7 +143,7 @@ export class FlowBatch {
   }
   /** 1 in the first record of a flow: anything cached by `flowId` before it belongs to another flow. */
   fresh(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.fresh]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.fresh]!;
   }
   /** Shared by both directions of a connection at one tap. */
   connectionId(row: number): number {
@@ -217,37 +214,37 @@ export class FlowBatch {
   }
   /** IANA protocol number: 6 TCP, 17 UDP, 132 SCTP, 1 ICMP, 58 ICMPv6, … */
   protocol(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.protocol]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.protocol]!;
   }
   /** 4 or 6. */
   family(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.family]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.family]!;
   }
   /** A value of {@link Direction}. */
   direction(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.direction]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.direction]!;
   }
   /** A value of {@link Observation}. */
   observation(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.observation]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.observation]!;
   }
   /** A value of {@link Reply}. */
   isReply(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.isReply]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.isReply]!;
   }
   /** A value of {@link Verdict}. */
   verdict(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.verdict]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.verdict]!;
   }
   /** A value of {@link FlowEvent}. */
   event(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.event]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.event]!;
   }
   /** ICMP and ICMPv6 only. */
   icmpType(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.icmpType]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.icmpType]!;
   }
   icmpCode(row: number): number {
-    return this.u8[row * FLOW_STRIDE + FLOW_OFFSETS.icmpCode]!;
+    return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.icmpCode]!;
   }
 }
