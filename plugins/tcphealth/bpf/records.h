@@ -85,11 +85,19 @@ struct health_flow {
 };
 RT_TABLE(health_flows, struct health_flow_key, struct health_flow, 4096);
 
-/* An open connection: since when (nanoseconds, as bpf_ktime_get_ns), and who began it. It goes with its socket. */
+/* How far a connection has come, as far as it was counted. */
+enum health_phase {
+	HEALTH_CONNECTING,
+	HEALTH_ESTABLISHED,
+	HEALTH_ENDED,
+};
+
+/* A connection: who began it, and when (nanoseconds, as bpf_ktime_get_ns) its phase did. It goes with its socket. */
 struct health_connection {
 	__u64 since;
 	__u8 role;
-	__u8 pad[7];
+	__u8 phase;
+	__u8 pad[6];
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -39,7 +39,7 @@ kernel('tcphealth', () => {
   const accepted = (ip: (typeof FAMILIES)[number]) => ({ ...opened(ip), direction: 'INGRESS' });
 
   it.each(FAMILIES)('counts and times every connection at both ends, over %s', async (ip) => {
-    await using host = await start();
+    await using host = await start({ roundTripEveryMs: 0 }); // at the end of each only
     const server = await serve(b.namespace, 'accept', { source: b[ip], port: 80 });
     const made = await connect(a.namespace, {
       destination: b[ip],
