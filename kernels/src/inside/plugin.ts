@@ -53,12 +53,14 @@ async function hooks(host: PluginHost, programs: readonly ProgramResult[]): Prom
   for (const { name, section } of programs) {
     const [kind = '', target] = section.split('/');
     if (target === undefined) {
+      if (kind !== 'tc') continue; // nothing of its own on a hook
       const modes = new Set((await host.taps()).map(({ mode }) => mode));
       found['taps'] = [...modes].join(' and ') || 'none';
       continue;
     }
-    const short = name.split('/')[1]!;
-    if (linked.some((one) => one === short)) found[target] = kind;
+    const own = name.split('/')[1]!;
+    // the kernel itself keeps 15 characters
+    if (linked.some((one) => one === own || (one.length === 15 && own.startsWith(one)))) found[target] = kind;
     else found[target] ??= 'none';
   }
   return found;
