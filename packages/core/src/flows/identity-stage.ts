@@ -136,7 +136,7 @@ export class IdentityStage {
 
   /** Whether word of a translation may be on its way. */
   private mayBeTold(batch: FlowBatch, row: number): boolean {
-    return this.nat !== undefined && this.nat.size > 0 && batch.end(row) - batch.firstSeen(row) < SETTLED_MS;
+    return this.nat?.followed === true && batch.end(row) - batch.firstSeen(row) < SETTLED_MS;
   }
 
   private keep(batch: FlowBatch, row: number, source: number, destination: number, tap: number): void {

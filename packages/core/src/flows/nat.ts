@@ -28,6 +28,8 @@ export interface NatEnds {
  * name each other. Bounded: told of more, it refuses.
  */
 export class TranslationTable implements Translations {
+  /** Somebody tells, so word of a connection may be on its way. */
+  followed = false;
   private readonly now: () => number;
   private readonly max: number;
   private readonly table = new SeriesTable(10); // the lower end's address, the higher one's, both ports, protocol and form
@@ -50,6 +52,7 @@ export class TranslationTable implements Translations {
   }
 
   begin(translation: Translation): boolean {
+    this.followed = true;
     const before = this.seek(translation, BEFORE);
     if (before >= 0 && this.seek(translation, AFTER) === this.other[before]) {
       this.keep(before, Infinity);
@@ -74,6 +77,7 @@ export class TranslationTable implements Translations {
   }
 
   endOlder(time: number): void {
+    this.followed = true;
     const until = this.now() + LINGER_MS;
     for (let row = 0; row < this.table.size; row++) {
       if (this.table.has(row) && this.told[row]! < time && this.until[row]! > until) this.until[row] = until;
