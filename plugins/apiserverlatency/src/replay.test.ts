@@ -36,7 +36,9 @@ it("shows the kernel's histograms in milliseconds, and goes on when they do", as
   });
   await using running = await runPlugin(plugin, { intervalMs: 100 }, played);
   played.play();
-  await vi.waitFor(() => expect(running.metrics.one(metric('adv_node_apiserver_latency_count'))).toBe(100));
+  await vi.waitFor(() => expect(running.metrics.one(metric('adv_node_apiserver_latency_count'))).toBe(100), {
+    timeout: 10_000,
+  });
   const { metrics } = running;
   expect(metrics.one(metric('adv_node_apiserver_latency_sum'))).toBe(300.25);
   expect(metrics.one(metric('adv_node_apiserver_tcp_handshake_latency_count'))).toBe(10);

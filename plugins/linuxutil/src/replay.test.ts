@@ -31,6 +31,6 @@ it('reports what was recorded of a node that had opened and closed 16 connection
       unsupported: 1, // the bridge
       segments: 1611,
       errors: 0,
-    }), { timeout: 5000 },
+    }), { timeout: 10_000 },
   ); // prettier-ignore
 });
