@@ -10,12 +10,14 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define DNS_CHUNK 320
-#define DNS_MAX_CHUNKS 16 /* 5120 bytes: more than any answer over UDP that is not split */
+#define DNS_MAX_CHUNKS 205 /* 64 KiB: segments of TCP come joined together */
+#define DNS_WINDOW_SHIFT 27  /* of nanoseconds: 134 ms */
 
 RT_CONFIG(__u32, dns_port_0, "A port to look at, in network byte order; 0 for none") = 0;
 RT_CONFIG(__u32, dns_port_1, "Another one") = 0;
 RT_CONFIG(__u32, dns_port_2, "Another one") = 0;
 RT_CONFIG(__u32, dns_port_3, "Another one") = 0;
+RT_CONFIG(__u32, dns_limit, "Most records of one CPU in 134 ms") = 8000;
 
 enum dns_mark {
 	DNS_EGRESS = 1 << 0,
@@ -49,6 +51,7 @@ struct dns_seen {
 	rt_packets packets;   /* of UDP; of TCP those that carry something */
 	rt_packets fragments; /* of `packets`: later ones of a datagram */
 	rt_packets lost;      /* of `packets`: their first record found no room */
+	rt_packets limited;   /* of `packets`: beyond dns_limit */
 	rt_packets cut;       /* of `packets`: only the beginning is in the ring */
 };
 
@@ -85,6 +88,9 @@ struct dns_head {
 	__u16 length;
 	__u8 marks;
 	__u8 pad;
+	__u64 window; /* of time, in which so many records were written */
+	__u32 records;
+	__u32 pad2;
 };
 
 RT_SCRATCH(dns_head, struct dns_head);
@@ -120,12 +126,13 @@ RT_INLINE struct dns_record *dns_record(const struct rt_packet *packet, const st
 __noinline int dns_chunk(struct __sk_buff *skb, __u32 begin, __u32 offset, __u32 length)
 {
 	const struct rt_packet *packet = rt_at(&rt_tap_scratch, 0);
-	const struct dns_head *head = rt_at(&dns_head, 0);
+	struct dns_head *head = rt_at(&dns_head, 0);
 	struct dns_record *record;
 	__u64 last;
 
 	if (!packet || !head)
 		return offset;
+	head->records++;
 	record = dns_record(packet, head, offset);
 	if (!record)
 		return offset;
@@ -149,6 +156,8 @@ __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 	struct dns_head *head = rt_at(&dns_head, 0);
 	struct dns_seen *seen;
 	__u32 begin, end, length, sequence = 0, copied = 0;
+	bool limited;
+	__u64 now;
 
 	if (!packet || !head)
 		return 0;
@@ -170,14 +179,21 @@ __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 			return 0;
 		bpf_skb_load_bytes(skb, packet->transport + 4, &sequence, sizeof(sequence));
 	}
-	head->at = bpf_ktime_get_ns();
+	now = bpf_ktime_get_ns();
+	if (head->window != now >> DNS_WINDOW_SHIFT) {
+		head->window = now >> DNS_WINDOW_SHIFT;
+		head->records = 0;
+	}
+	/* whoever moves bulk data over a DNS port costs no more than this */
+	limited = head->records >= dns_limit;
+	head->at = now;
 	head->sequence = bpf_ntohl(sequence);
 	head->length = length;
 	head->marks = (egress ? DNS_EGRESS : 0) | (packet->fragment == RT_FRAGMENT_FIRST ? DNS_FRAGMENT : 0);
 	if (rt_is_uplink(packet->ifindex))
 		head->marks |= DNS_UPLINK;
 
-	for (int i = 0; i < DNS_MAX_CHUNKS; i++) {
+	for (int i = 0; i < DNS_MAX_CHUNKS && !limited; i++) {
 		__u32 before = copied;
 		copied = dns_chunk(skb, begin, before, length);
 		if (copied == before || copied >= length)
@@ -186,7 +202,9 @@ __noinline int dns_copy(struct __sk_buff *skb, __u32 egress)
 	if (!length && packet->protocol == RT_IPPROTO_TCP)
 		return 0;
 	seen->packets += packet->segments;
-	if (!copied)
+	if (limited)
+		seen->limited += packet->segments;
+	else if (!copied)
 		seen->lost += packet->segments;
 	else if (copied < length)
 		seen->cut += packet->segments;

@@ -61,6 +61,12 @@ export const config = z.strictObject({
     .refine((bytes) => (bytes & (bytes - 1)) === 0, 'must be a power of two')
     .default(8_388_608)
     .describe('Size of the ring for DNS packets, a power of two; 392 bytes for each packet of up to 320.'),
+  maxRecordsPerSecond: z
+    .int()
+    .min(1000)
+    .max(10_000_000)
+    .default(60_000)
+    .describe('Most records each CPU writes per second: bulk data over a DNS port costs no more than that.'),
   maxPending: z
     .int()
     .min(256)

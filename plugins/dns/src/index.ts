@@ -9,6 +9,8 @@ import { Seen } from './seen.ts';
 
 const OBJECT = new URL('../dist/dns.bpf.o', import.meta.url);
 const SWEEP_MS = 500;
+/** 2^27 ns: the program counts records by it. */
+const LIMIT_WINDOW_MS = 134.2;
 
 export default definePlugin({
   name: 'dns',
@@ -21,7 +23,10 @@ export default definePlugin({
   metrics,
   async setup(ctx) {
     const { config: options } = ctx;
-    const constants = Object.fromEntries(options.ports.map((port, i) => [`dns_port_${i}`, networkOrder(port)]));
+    const constants = {
+      ...Object.fromEntries(options.ports.map((port, i) => [`dns_port_${i}`, networkOrder(port)])),
+      dns_limit: Math.ceil((options.maxRecordsPerSecond * LIMIT_WINDOW_MS) / 1000),
+    };
     const label = (text: string) => ctx.label(text);
     const labels = new Labels(options, label, await loadFold(options.queryLabels.mode));
     const object = await ctx.bpf(OBJECT, { constants, maxEntries: { dns_records: options.ringBytes } });

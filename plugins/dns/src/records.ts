@@ -5,16 +5,13 @@ import { CHUNK, DATA, Packet, STRIDE } from './packet.ts';
 /** A packet's payload: the bytes from `from` to `end`, of `packet.length`. Borrowed. */
 export type OnPacket = (packet: Packet, bytes: Uint8Array, from: number, end: number) => void;
 
-/** 16 records; the program writes no more of one packet. */
-const MOST = 16 * CHUNK;
-
 /** Packets put together at a time: one per CPU. */
-const MOST_AT_A_TIME = 1024;
+const MOST_AT_A_TIME = 256;
 
 /** A packet that takes several records. */
 interface Building {
   readonly packet: Packet;
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array;
   filled: number;
   stale: boolean;
 }
@@ -60,17 +57,18 @@ export class Records {
     let open = this.building.get(single.cpu);
     if (!open) {
       if (single.offset > 0 || this.building.size >= MOST_AT_A_TIME) return; // its beginning was handed over, or never was there
-      open = this.spare.pop() ?? { packet: new Packet(), bytes: new Uint8Array(MOST), filled: 0, stale: false };
+      open = this.spare.pop() ?? { packet: new Packet(), bytes: new Uint8Array(0), filled: 0, stale: false };
       open.packet.read(view, start);
+      if (open.bytes.length < open.packet.length) open.bytes = new Uint8Array(open.packet.length);
       open.filled = 0;
       open.stale = false;
       this.building.set(single.cpu, open);
     }
-    const n = Math.min(CHUNK, single.length - single.offset, MOST - open.filled);
+    const n = Math.min(CHUNK, open.packet.length - open.filled);
     const source = new Uint8Array(view.buffer, view.byteOffset + start + DATA, Math.max(n, 0));
     open.bytes.set(source, open.filled);
     open.filled += n;
-    if (open.filled >= Math.min(open.packet.length, MOST)) this.close(single.cpu, open);
+    if (open.filled >= open.packet.length) this.close(single.cpu, open);
   }
 
   private close(cpu: number, open: Building): void {

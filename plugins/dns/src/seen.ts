@@ -7,7 +7,7 @@ import { Records } from './records.ts';
 import { DROPS, Streams } from './streams.ts';
 
 /** Numbers of struct dns_seen. */
-const NUMBERS = 4;
+const NUMBERS = 5;
 const PROTOCOLS = ['udp', 'tcp'] as const;
 
 /** Takes packets apart into messages, and says what was lost on the way. */
@@ -71,10 +71,14 @@ export class Seen {
     const { metrics } = context;
     PROTOCOLS.forEach((name, i) => {
       const protocol = context.label(name);
-      const [packets, fragments, lost, cut] = kernel.subarray(i * NUMBERS, (i + 1) * NUMBERS) as unknown as number[];
+      const [packets, fragments, lost, limited, cut] = kernel.subarray(
+        i * NUMBERS,
+        (i + 1) * NUMBERS,
+      ) as unknown as number[];
       metrics.dns_tap_packets_total.set(packets ?? 0, protocol);
       metrics.dns_missed_packets_total.set(fragments ?? 0, protocol, context.label('later_fragment'));
       metrics.dns_missed_packets_total.set(lost ?? 0, protocol, context.label('ring_full'));
+      metrics.dns_missed_packets_total.set(limited ?? 0, protocol, context.label('rate_limit'));
       metrics.dns_cut_packets_total.set(cut ?? 0, protocol);
     });
     metrics.dns_missed_packets_total.set(this.notCopied, context.label('udp'), context.label('not_copied'));

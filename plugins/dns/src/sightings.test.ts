@@ -90,6 +90,16 @@ describe('a response', () => {
     expect(all.first(at(client, 3), true, bytes, 0, bytes.length)).toBe(false);
   });
 
+  it('is counted where it arrives although the query it answers was taken for answered', () => {
+    const all = new Sightings();
+    const [server, client] = [1, 2];
+    // two answers, and queries between them: each finds another query than its own
+    expect(all.first(at(server, 0), true, bytes, 0, bytes.length)).toBe(true);
+    expect(all.arrived(at(client, 1), bytes, 0, bytes.length)).toBe(false);
+    all.passing(at(server, 2), bytes, 0, bytes.length);
+    expect(all.first(at(client, 3), true, bytes, 0, bytes.length)).toBe(true);
+  });
+
   it('is not counted again where its query was, if it was taken for unexpected before', () => {
     const all = new Sightings();
     expect(all.first(at(1, 0), true, bytes, 0, bytes.length)).toBe(true);

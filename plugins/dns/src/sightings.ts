@@ -58,9 +58,9 @@ const SETS = 4096;
 /** A message passes hardly more taps of one node. */
 const TAPS = 3;
 const COUNTED = 2; // messages counted, of this key
-const EXPECTED = 3; // seen in passing, and not yet where they are counted
-const TAP = 4; // taps, and copies each of them has seen
-const CELLS = TAP + 2 * TAPS;
+const TAP = 3; // taps: each with the copies it has seen, and how many of them are yet to be counted elsewhere
+const TAP_CELLS = 3;
+const CELLS = TAP + TAP_CELLS * TAPS;
 
 /** Copies of messages by a key of 64 bits and tap: four keys to a set, of which the oldest gives way. */
 class Copies {
@@ -84,37 +84,52 @@ class Copies {
   }
 
   see(tap: number, at: number): boolean {
-    const slot = this.slot(at);
     const { cells } = this;
-    if (this.copies(slot, tap) <= cells[slot + COUNTED]! + cells[slot + EXPECTED]!) return false;
+    const slot = this.slot(at);
+    const own = this.seenBy(slot, tap);
+    if (own < 0 || cells[own + 1]! <= cells[slot + COUNTED]! + cells[own + 2]!) return false;
     cells[slot + COUNTED]!++;
+    this.settle(slot, own);
     return true;
   }
 
   pass(tap: number, at: number): void {
-    const slot = this.slot(at);
-    this.copies(slot, tap);
-    this.cells[slot + EXPECTED]!++;
+    const own = this.seenBy(this.slot(at), tap);
+    if (own >= 0) this.cells[own + 2]!++;
   }
 
   arrive(tap: number, at: number): boolean {
-    const slot = this.slot(at);
     const { cells } = this;
-    const copies = this.copies(slot, tap);
-    if (cells[slot + EXPECTED]! > 0) cells[slot + EXPECTED]!--;
-    else if (copies <= cells[slot + COUNTED]!) return false;
+    const slot = this.slot(at);
+    const own = this.seenBy(slot, tap);
+    const awaited = this.settle(slot, own);
+    if (!awaited && own >= 0 && cells[own + 1]! <= cells[slot + COUNTED]!) return false;
     cells[slot + COUNTED]!++;
     return true;
   }
 
-  /** Copies the tap has seen, with this one. A tap too many has seen none. */
-  private copies(slot: number, tap: number): number {
+  /** What other taps saw pass has arrived. Whether there was any. */
+  private settle(slot: number, own: number): boolean {
     const { cells } = this;
-    for (let at = slot + TAP; at < slot + CELLS; at += 2) {
-      if (cells[at] === 0) cells[at] = tap;
-      if (cells[at] === tap) return ++cells[at + 1]!;
+    let any = false;
+    for (let at = slot + TAP; at < slot + CELLS; at += TAP_CELLS) {
+      if (at === own || cells[at + 2] === 0) continue;
+      cells[at + 2]!--;
+      any = true;
     }
-    return 0;
+    return any;
+  }
+
+  /** Cells of a tap that has seen one copy more; -1 for a tap too many. */
+  private seenBy(slot: number, tap: number): number {
+    const { cells } = this;
+    for (let at = slot + TAP; at < slot + CELLS; at += TAP_CELLS) {
+      if (cells[at] === 0) cells[at] = tap;
+      if (cells[at] !== tap) continue;
+      cells[at + 1]!++;
+      return at;
+    }
+    return -1;
   }
 
   /** Cells of the key, made anew unless it was seen a moment ago. */

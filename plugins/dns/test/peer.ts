@@ -79,7 +79,7 @@ async function serve(): Promise<void> {
     socket.on('error', () => undefined);
     socket.on('data', onMessages((query) => {
       const bytes = reply(query, true);
-      if (bytes) socket.write(prefixed(bytes));
+      if (bytes) socket.write(prefixed(bytes), (error) => void (error ?? counts.responses++));
     })); // prettier-ignore
   });
   tcp.listen(PORT, '::');
