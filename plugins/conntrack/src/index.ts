@@ -10,6 +10,7 @@ type Context = PluginContext<Config, typeof metrics>;
 
 const TIMEOUTS_MS = 300_000;
 const FOLLOW_MS = 1000;
+const TICK_MS = 100;
 /** Between two warnings about one thing. */
 const WARN_EVERY_MS = 300_000;
 /** Counters whose growth means lost packets, and what to do about it. */
@@ -29,28 +30,52 @@ export default definePlugin({
   needs: { capabilities: ['NET_ADMIN'], kernel: '5.10' },
   config,
   metrics,
-  async setup(ctx) {
+  setup(ctx) {
+    const { intervalMs, statesEverySeconds, translations } = ctx.config;
     const watch = new TableWatch(ctx);
-    await watch.read();
-    ctx.every(ctx.config.intervalMs, () => watch.read());
-    if (ctx.config.statesEverySeconds > 0) ctx.every(ctx.config.statesEverySeconds * 1000, () => watch.states());
-    const timeouts = async () => {
-      const { conntrack_timeout_seconds: gauge } = ctx.metrics;
-      const found = await readTimeouts();
-      gauge.clear();
-      for (const { protocol, state, seconds } of found) gauge.set(seconds, ctx.label(protocol), ctx.label(state));
-    };
-    await timeouts();
-    ctx.every(TIMEOUTS_MS, timeouts);
-    if (ctx.config.translations) follow(ctx);
+    const jobs: Job[] = [
+      { everyMs: intervalMs, run: () => watch.read() },
+      { everyMs: TIMEOUTS_MS, run: () => showTimeouts(ctx) },
+    ];
+    if (statesEverySeconds > 0) jobs.push({ everyMs: statesEverySeconds * 1000, run: () => watch.states() });
+    if (translations) jobs.push({ everyMs: FOLLOW_MS, run: follow(ctx) });
+    schedule(ctx, jobs);
   },
 });
 
-/** Follows translated connections; a kernel that refuses costs that, and nothing else. */
-function follow(ctx: Context): void {
-  const { metrics: all } = ctx;
-  const event = (name: string) => () => all.conntrack_translation_events_total.add(1, ctx.label(name));
-  const followed = new Followed(ctx.netlink, ctx.translations, {
+interface Job {
+  readonly everyMs: number;
+  run(): void | Promise<void>;
+}
+
+/** Runs each job at once, one after the other, and then at its own pace: on a busy machine setup must not wait for them. */
+function schedule(ctx: Context, jobs: readonly Job[]): void {
+  const due = new Map<Job, number>();
+  ctx.every(TICK_MS, async () => {
+    for (const job of jobs) {
+      const now = performance.now();
+      if (now < (due.get(job) ?? 0)) continue;
+      due.set(job, now + job.everyMs - TICK_MS / 2);
+      await job.run();
+    }
+  });
+}
+
+async function showTimeouts(ctx: Context): Promise<void> {
+  const { conntrack_timeout_seconds: gauge } = ctx.metrics;
+  const found = await readTimeouts();
+  gauge.clear();
+  for (const { protocol, state, seconds } of found) gauge.set(seconds, ctx.label(protocol), ctx.label(state));
+}
+
+/** Follows translated connections; a kernel that refuses costs that, and nothing else. Gives what is to be done every second. */
+function follow(ctx: Context): () => Promise<void> {
+  const { metrics: all, translations } = ctx;
+  const event = (name: string) => {
+    const label = ctx.label(name);
+    return () => all.conntrack_translation_events_total.add(1, label);
+  };
+  const followed = new Followed(ctx.netlink, translations, {
     begun: event('begun'),
     ended: event('ended'),
     noRoom: event('no_room'),
@@ -62,13 +87,13 @@ function follow(ctx: Context): void {
     followed.subscribe();
   } catch (error) {
     ctx.degrade(RetinaError.from(error, 'RETINA_NETLINK_FAILED', 'Translated connections (NAT) are not followed'));
-    return;
+    return () => Promise.resolve();
   }
-  ctx.defer(() => ctx.translations.endOlder(Infinity));
-  ctx.every(FOLLOW_MS, async () => {
+  ctx.defer(() => translations.endOlder(Infinity));
+  return async () => {
     await followed.check();
-    all.conntrack_translations.set(ctx.translations.size);
-  });
+    all.conntrack_translations.set(translations.size);
+  };
 }
 
 /** Turns the state of the table into metrics and warnings. */
