@@ -17,7 +17,7 @@ RT_CONFIG(__u32, dns_port_0, "A port to look at, in network byte order; 0 for no
 RT_CONFIG(__u32, dns_port_1, "Another one") = 0;
 RT_CONFIG(__u32, dns_port_2, "Another one") = 0;
 RT_CONFIG(__u32, dns_port_3, "Another one") = 0;
-RT_CONFIG(__u32, dns_limit, "Most records of one CPU in 134 ms") = 8000;
+RT_CONFIG(__u32, dns_limit, "Most records of one CPU in 134 ms") = 26844;
 
 enum dns_mark {
 	DNS_EGRESS = 1 << 0,

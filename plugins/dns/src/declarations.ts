@@ -65,7 +65,7 @@ export const config = z.strictObject({
     .int()
     .min(1000)
     .max(10_000_000)
-    .default(60_000)
+    .default(200_000)
     .describe('Most records each CPU writes per second: bulk data over a DNS port costs no more than that.'),
   maxPending: z
     .int()

@@ -105,6 +105,20 @@ kernel('dns', () => {
     expect(flows[1]!.dns!.latency_ms).toBeUndefined();
   });
 
+  it('remembers names by the addresses that were answered', async () => {
+    await using host = await start();
+    const server = await serveDns(net.pod('server').namespace);
+    const { namespace } = net.pod('client');
+    await askDns(namespace, { server: net.pod('server').ipv4, protocol: 'udp', names: ['Shop.example.com'] });
+    await server.stop();
+    await sleep(100);
+    await host.flows();
+    // to the address that was answered; nobody is there
+    await askDns(namespace, { server: '192.0.2.9', protocol: 'udp', names: ['x'], waitMs: 50 });
+    await sleep(100);
+    expect((await host.flows())[0]).toMatchObject({ IP: { destination: '192.0.2.9' }, destination_names: ['shop.example.com'] });
+  }); // prettier-ignore
+
   it('is read by a stock resolver, which asks again over TCP what did not fit', async () => {
     await using host = await start();
     const server = await serveDns(net.outside);
