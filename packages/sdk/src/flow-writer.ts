@@ -10,15 +10,7 @@ export type FlowValues = {
   readonly flagCounts?: readonly number[];
 };
 
-const F64 = ['firstSeen', 'start', 'end', 'bytes', 'packets'] as const;
-const U32 = [
-  'flowId', 'ifindex', 'netns', 'rttMicros', 'retransmits', 'dropReason', 'dropLocation', 'sourceEndpoint',
-  'destinationEndpoint', 'tapEndpoint', 'connectionId', 'sampling', 'minRttMicros', 'setupMicros',
-] as const; // prettier-ignore
-const U16 = ['sourcePort', 'destinationPort', 'tcpFlags'] as const;
-const U8 = [
-  'protocol', 'family', 'direction', 'observation', 'isReply', 'verdict', 'event', 'icmpType', 'icmpCode', 'fresh',
-] as const; // prettier-ignore
+const O = FLOW_OFFSETS;
 
 /**
  * Builds flow batches in JavaScript, for sources that are no kernel table (a socket, a file, a test). Rows beyond
@@ -45,15 +37,44 @@ export class FlowWriter {
   add(values: FlowValues, details?: FlowDetails): boolean {
     if (this.rows === this.capacity) return false;
     const at = this.rows * FLOW_STRIDE;
-    const { view } = this;
-    this.slab.fill(0, at, at + FLOW_STRIDE);
-    if (values.sourceAddress) this.slab.set(values.sourceAddress, at + FLOW_OFFSETS.sourceAddress);
-    if (values.destinationAddress) this.slab.set(values.destinationAddress, at + FLOW_OFFSETS.destinationAddress);
-    values.flagCounts?.forEach((n, i) => view.setUint32(at + FLOW_OFFSETS.flagCounts + 4 * i, n, true));
-    for (const f of F64) view.setFloat64(at + FLOW_OFFSETS[f], values[f] ?? 0, true);
-    for (const f of U32) view.setUint32(at + FLOW_OFFSETS[f], values[f] ?? 0, true);
-    for (const f of U16) view.setUint16(at + FLOW_OFFSETS[f], values[f] ?? 0, true);
-    for (const f of U8) view.setUint8(at + FLOW_OFFSETS[f], values[f] ?? 0);
+    const { view, slab } = this;
+    slab.fill(0, at, at + FLOW_STRIDE);
+    if (values.sourceAddress) slab.set(values.sourceAddress, at + O.sourceAddress);
+    if (values.destinationAddress) slab.set(values.destinationAddress, at + O.destinationAddress);
+    values.flagCounts?.forEach((n, i) => view.setUint32(at + O.flagCounts + 4 * i, n, true));
+    // written out: a loop over their names takes five times as long
+    if (values.firstSeen) view.setFloat64(at + O.firstSeen, values.firstSeen, true);
+    if (values.start) view.setFloat64(at + O.start, values.start, true);
+    if (values.end) view.setFloat64(at + O.end, values.end, true);
+    if (values.bytes) view.setFloat64(at + O.bytes, values.bytes, true);
+    if (values.packets) view.setFloat64(at + O.packets, values.packets, true);
+    if (values.flowId) view.setUint32(at + O.flowId, values.flowId, true);
+    if (values.ifindex) view.setUint32(at + O.ifindex, values.ifindex, true);
+    if (values.netns) view.setUint32(at + O.netns, values.netns, true);
+    if (values.rttMicros) view.setUint32(at + O.rttMicros, values.rttMicros, true);
+    if (values.retransmits) view.setUint32(at + O.retransmits, values.retransmits, true);
+    if (values.dropReason) view.setUint32(at + O.dropReason, values.dropReason, true);
+    if (values.dropLocation) view.setUint32(at + O.dropLocation, values.dropLocation, true);
+    if (values.sourceEndpoint) view.setUint32(at + O.sourceEndpoint, values.sourceEndpoint, true);
+    if (values.destinationEndpoint) view.setUint32(at + O.destinationEndpoint, values.destinationEndpoint, true);
+    if (values.tapEndpoint) view.setUint32(at + O.tapEndpoint, values.tapEndpoint, true);
+    if (values.connectionId) view.setUint32(at + O.connectionId, values.connectionId, true);
+    if (values.sampling) view.setUint32(at + O.sampling, values.sampling, true);
+    if (values.minRttMicros) view.setUint32(at + O.minRttMicros, values.minRttMicros, true);
+    if (values.setupMicros) view.setUint32(at + O.setupMicros, values.setupMicros, true);
+    if (values.sourcePort) view.setUint16(at + O.sourcePort, values.sourcePort, true);
+    if (values.destinationPort) view.setUint16(at + O.destinationPort, values.destinationPort, true);
+    if (values.tcpFlags) view.setUint16(at + O.tcpFlags, values.tcpFlags, true);
+    if (values.protocol) slab[at + O.protocol] = values.protocol;
+    if (values.family) slab[at + O.family] = values.family;
+    if (values.direction) slab[at + O.direction] = values.direction;
+    if (values.observation) slab[at + O.observation] = values.observation;
+    if (values.isReply) slab[at + O.isReply] = values.isReply;
+    if (values.verdict) slab[at + O.verdict] = values.verdict;
+    if (values.event) slab[at + O.event] = values.event;
+    if (values.icmpType) slab[at + O.icmpType] = values.icmpType;
+    if (values.icmpCode) slab[at + O.icmpCode] = values.icmpCode;
+    if (values.fresh) slab[at + O.fresh] = values.fresh;
     if (details) (this.details ??= [])[this.rows] = details;
     this.rows++;
     return true;
