@@ -45,8 +45,11 @@ RT_INLINE __u32 health_log2_up(__u64 value)
 	return log + 1 + (value >> 1);
 }
 
-/* Bucket of a time. It is counted in 2^-24 seconds, so that bounds are powers of two; squared, so are those between. */
-RT_INLINE __u32 health_bucket(__u8 what, __u64 micros)
+/*
+ * Bucket of a time. It is counted in 2^-24 seconds, so that bounds are powers of two; squared, so are those between. A global
+ * function is verified once, not for every way that leads to it.
+ */
+__attribute__((noinline)) __u32 health_bucket(__u32 what, __u64 micros)
 {
 	__u64 time = ((micros < 1ull << 39 ? micros : 1ull << 39) << 24) / 1000000;
 	__u32 bounds, log;

@@ -47,13 +47,11 @@ RT_INLINE void health_annotate(const struct health_flow_key *flow, __u64 rtt, __
 }
 
 /* The round-trip times as they are now. */
-static __attribute__((noinline)) int health_look(struct sock *sk, struct health_key *key, const struct health_flow_key *flow)
+RT_INLINE int health_look(struct sock *sk, struct health_key *key, const struct health_flow_key *flow)
 {
 	struct tcp_sock___health *tcp = (void *)sk;
 	__u64 rtt = health_rtt(tcp), min_rtt = health_min_rtt(tcp);
 
-	if (!key || !flow)
-		return 0;
 	if (rtt != HEALTH_UNKNOWN)
 		health_measure(key, HEALTH_RTT, rtt);
 	if (min_rtt != HEALTH_UNKNOWN)
@@ -192,7 +190,7 @@ RT_INLINE void health_closed(struct sock *sk, struct health_connection *connecti
 }
 
 /* The end of a connection or of an attempt to make one, `from` a state of the socket. Counted once. */
-static __attribute__((noinline)) int health_ended(struct sock *sk, int from)
+RT_INLINE int health_ended(struct sock *sk, int from)
 {
 	struct health_connection *connection;
 	struct health_flow_key flow = {};
@@ -252,7 +250,7 @@ RT_INLINE int health_forget(struct sock *sk)
 }
 
 /* Who began it is remembered until the socket goes, which is after a reset. */
-static __attribute__((noinline)) int health_reset(struct sock *sk, __u8 by)
+RT_INLINE int health_reset(struct sock *sk, __u8 by)
 {
 	struct health_connection *connection;
 	struct health_flow_key flow = {};
@@ -260,8 +258,6 @@ static __attribute__((noinline)) int health_reset(struct sock *sk, __u8 by)
 	__u64 id = (__u64)sk;
 	rt_netns netns;
 
-	if (!sk)
-		return 0;
 	netns = health_netns(sk);
 	if (!rt_on_this_node(netns) || !health_ends(sk, false, &flow))
 		return 0;
