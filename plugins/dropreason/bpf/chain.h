@@ -134,20 +134,20 @@ RT_INLINE __u32 drop_chain_of(struct sk_buff *skb, rt_reason reason)
 	return note->chain;
 }
 
-/* From 6.7 on a chain frees the packet before it returns: its entry is what counts. */
+/* Newer kernels free the packet before the chain returns, older ones afterwards: the note is there for both. */
 SEC("fentry/nft_do_chain")
 int BPF_PROG(chain_entered, struct nft_pktinfo *packet, void *chain)
 {
 	return drop_note_nftables(packet->skb, chain);
 }
 
-/* Before, netfilter's core frees it when the chain has returned its verdict. */
+/* A packet the chain let go may be dropped by another. */
 SEC("fexit/nft_do_chain")
 int BPF_PROG(chain_left, struct nft_pktinfo *packet, void *chain, unsigned int verdict)
 {
 	if ((verdict & VERDICT_MASK) != VERDICT_DROP)
-		return 0;
-	return drop_note_nftables(packet->skb, chain);
+		drop_note_chain(NULL, 0);
+	return 0;
 }
 
 /* The older iptables: the chain is the hook's, as INPUT. */

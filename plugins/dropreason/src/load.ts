@@ -8,9 +8,17 @@ const OBJECT = new URL('../dist/dropreason.bpf.o', import.meta.url);
 /** Programs on kfree_skb by the number of arguments the running kernel's tracepoint has. */
 const BY_ARGUMENTS: Readonly<Record<number, string>> = { 2: 'drop_bare', 3: 'drop_reason', 4: 'drop_socket' };
 const TYPED_PROGRAMS = [...Object.values(BY_ARGUMENTS), 'connect'];
-/** Programs that watch netfilter's chains: nf_tables' by the kernel's version, iptables' if they are there. */
-const CHAIN_PROGRAMS = ['chain_entered', 'chain_left', 'table_left', 'table6_left'];
-const ALL_PROGRAMS = [...TYPED_PROGRAMS.flatMap((name) => [name, `raw_${name}`]), ...CHAIN_PROGRAMS];
+/** Programs that watch netfilter's chains: those of nf_tables, and those of iptables if it is there. */
+const NFTABLES_PROGRAMS = ['chain_entered', 'chain_left'];
+const IPTABLES_PROGRAMS = ['table_left', 'table6_left'];
+const ALL_PROGRAMS = [
+  ...TYPED_PROGRAMS.flatMap((name) => [name, `raw_${name}`]),
+  ...NFTABLES_PROGRAMS,
+  ...IPTABLES_PROGRAMS,
+];
+
+/** What to try, best first: iptables' functions are there only where the older one is used. */
+const CHAIN_SETS = [2, 1, 0].map((tables) => [...NFTABLES_PROGRAMS, ...IPTABLES_PROGRAMS.slice(0, tables)]);
 
 /** What was loaded: the program for drops, the one for connects, and those that watch chains. */
 export interface Loaded {
@@ -35,7 +43,7 @@ export async function load(ctx: Context, netfilterReason: number | undefined): P
     });
   }
   let refused: unknown;
-  for (const chains of ctx.config.chains && netfilterReason !== undefined ? chainSets(ctx) : []) {
+  for (const chains of ctx.config.chains && netfilterReason !== undefined ? CHAIN_SETS : []) {
     try {
       return await attempt(ctx, wanted, 'connect', chains, netfilterReason);
     } catch (error) {
@@ -79,13 +87,6 @@ async function attempt(
     skipPrograms: ALL_PROGRAMS.filter((name) => !programs.includes(name)),
   });
   return { handle, drops, connects, chains };
-}
-
-/** What to try, best first: the older iptables' functions are there only where it is used. */
-function chainSets({ kernel: { version } }: Context): readonly (readonly string[])[] {
-  const frees = version[0] > 6 || (version[0] === 6 && version[1] >= 7);
-  const nftables = frees ? 'chain_entered' : 'chain_left';
-  return [[nftables, 'table_left', 'table6_left'], [nftables, 'table_left'], [nftables]];
 }
 
 function isRefusal(error: unknown): boolean {
