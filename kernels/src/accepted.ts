@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { KERNELS } from './kernels.ts';
 import type { KernelResult, PluginResult, PluginTask, ProgramResult } from './results.ts';
 
 /** Programs may grow by this much before somebody has to accept it; very small ones by some instructions. */
@@ -31,14 +32,16 @@ export function readAccepted(folder: string): AcceptedKernels {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as AcceptedKernels) : {};
 }
 
-/** Writes what was found as accepted; kernels that were not run stay as they are. */
+/** Writes what was found as accepted. Kernels that were not run, and those on which something is wrong, stay as they are. */
 export function accept(plugin: PluginTask, kernels: readonly KernelResult[]): void {
   const all: Record<string, Accepted> = { ...readAccepted(plugin.folder) };
   for (const kernel of kernels) {
     const result = kernel.plugins.find(({ name }) => name === plugin.name);
-    if (result) all[kernel.name] = asAccepted(kernel, result);
+    if (result && faults(kernel, result).length === 0) all[kernel.name] = asAccepted(kernel, result);
   }
-  writeFileSync(acceptedFile(plugin.folder), `${JSON.stringify(all, null, 2)}\n`);
+  const order = [...KERNELS.map(({ name }) => name), 'native'];
+  const sorted = Object.entries(all).sort(([a], [b]) => order.indexOf(a) - order.indexOf(b));
+  writeFileSync(acceptedFile(plugin.folder), `${JSON.stringify(Object.fromEntries(sorted), null, 2)}\n`);
 }
 
 export function asAccepted(kernel: KernelResult, result: PluginResult): Accepted {

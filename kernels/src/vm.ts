@@ -6,7 +6,7 @@ import type { Prepared } from './prepared.ts';
 import type { Line } from './results.ts';
 
 /** Longest time one kernel may take. */
-const LIMIT_MS = 20 * 60_000;
+const LIMIT_MS = 30 * 60_000;
 /** Longest silence: a kernel or a program that hangs is not waited for. */
 const SILENCE_MS = 6 * 60_000;
 const MEMORY_MB = 2048;

@@ -1,9 +1,14 @@
 // Runs inside a namespace: a host and nothing else. It answers a line with a line, and ends when its input does.
 import { createInterface } from 'node:readline';
 import { flowJson, type FlowJson, type FlowNames, Host, loadConfig } from '@retina/core';
+import { patience } from '../world/run.ts';
 import { renderMetrics } from './metric-text.ts';
 
-const host = await Host.start(loadConfig({ text: process.argv[2]!, environment: {} }).config);
+const SETUP_MS = 10_000;
+
+const host = await Host.start(loadConfig({ text: process.argv[2]!, environment: {} }).config, {
+  limits: { setupMs: SETUP_MS * patience },
+});
 const flows: FlowJson[] = [];
 const names: FlowNames = {
   endpoint: (id) => host.endpoints.byId(id),
