@@ -36,6 +36,7 @@ export function readAccepted(folder: string): AcceptedKernels {
 export function accept(plugin: PluginTask, kernels: readonly KernelResult[]): void {
   const all: Record<string, Accepted> = { ...readAccepted(plugin.folder) };
   for (const kernel of kernels) {
+    if (!kernel.rights || kernel.rights.error !== undefined) continue; // it did not come to its end
     const result = kernel.plugins.find(({ name }) => name === plugin.name);
     if (result && faults(kernel, result).length === 0) all[kernel.name] = asAccepted(kernel, result);
   }
