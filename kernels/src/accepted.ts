@@ -23,7 +23,7 @@ export interface Accepted {
 
 export type AcceptedKernels = Readonly<Record<string, Accepted>>;
 
-export function acceptedFile(folder: string): string {
+function acceptedFile(folder: string): string {
   return join(folder, 'test', 'kernels.json');
 }
 

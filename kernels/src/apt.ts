@@ -99,6 +99,8 @@ export class Apt {
       'Dir::State::status': join(this.folder, 'status'),
       'Dir::Cache': this.folder,
       'Acquire::Languages': 'none',
+      // the lists of an old suite are no longer signed anew; signed they are
+      'Acquire::Check-Valid-Until': 'false',
       'APT::Architecture': 'amd64',
       'APT::Architectures': 'amd64',
       // else it changes to a user that may not write here

@@ -38,7 +38,7 @@ export interface Prepared {
   readonly modules: string;
 }
 
-export function cacheFolder(): string {
+function cacheFolder(): string {
   return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'retina', 'kernels');
 }
 
