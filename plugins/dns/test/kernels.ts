@@ -4,7 +4,8 @@ import { askDns, names, serveDns } from './world.ts';
 const own = (name: string) => `networkobservability_${name}`;
 
 export default kernelChecks({
-  options: { timeoutSeconds: 1 },
+  // long enough for an emulated server, short enough to be waited for
+  options: { timeoutSeconds: 8 },
   config: { enablePodLevel: true, remoteContext: true },
   pods: ['client', 'server'],
   async check(on) {
