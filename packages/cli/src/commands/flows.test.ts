@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FlowWriter, Observation, Verdict, type Endpoint } from '@retina/sdk';
-import { flowJson, parseAddress } from '@retina/core';
+import { flowJson, type FlowJson, parseAddress } from '@retina/core';
 import { StreamTable } from '../stream-table.ts';
 import { FLOW_COLUMNS, endText } from './flows.ts';
 import { columnsFor } from '../output.ts';
@@ -53,6 +53,15 @@ describe('retina flows', () => {
     expect(lines[0]).toMatch(/^TIME +SOURCE +DESTINATION +PROTO +BYTES +VERDICT$/);
     expect(lines[1]).toContain('demo/client:40000  [2001:');
     expect(lines[2]).toContain('DROPPED IPT');
+  });
+
+  it('says where a translated flow goes, and that a record is a sample', () => {
+    const text = (more: Partial<FlowJson>) => FLOW_COLUMNS.at(-1)!.value({ ...records[0]!, ...more });
+    const destination = { address: 'fd00::9', port: 8080, kind: 'unknown' };
+    expect(text({ translated_to: { destination } })).toBe('FORWARDED to [fd00::9]:8080');
+    const pod = { ...destination, namespace: 'shop', pod_name: 'web-1' };
+    expect(text({ translated_to: { destination: pod } })).toBe('FORWARDED to shop/web-1:8080');
+    expect(text({ packet: '4500'.padEnd(56, '0') })).toBe('FORWARDED sample of 28 bytes');
   });
 
   it('cuts nothing where the width is not limited', () => {

@@ -80,7 +80,16 @@ function outcome(flow: FlowJson): string {
   const more = [dns(flow), flow.policies?.map(({ name }) => name).join(','), flow.reason].filter(Boolean);
   // A record that is not about packets has no verdict.
   const verdict = flow.verdict === 'VERDICT_UNKNOWN' && more.length > 0 ? undefined : flow.verdict;
-  return [verdict, flow.drop_reason_desc, ...more].filter(Boolean).join(' ');
+  const sample = flow.packet && `sample of ${flow.packet.length / 2} bytes`;
+  return [verdict, flow.drop_reason_desc, ...more, backend(flow), sample].filter(Boolean).join(' ');
+}
+
+/** Where this node's translation sends the packets: `to shop/web-1:8080`. */
+function backend({ translated_to }: FlowJson): string | undefined {
+  const end = translated_to?.destination;
+  if (!end) return undefined;
+  const address = end.address.includes(':') ? `[${end.address}]` : end.address;
+  return `to ${end.pod_name ? [end.namespace, end.pod_name].filter(Boolean).join('/') : address}:${end.port}`;
 }
 
 /** `A? example.com`, `A example.com 192.0.2.1 12 ms`, `A example.com NXDOMAIN`. */
