@@ -38,7 +38,7 @@ export const SCTP = 132;
 const DCCP = 33;
 
 /** One direction of a connection. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d. */
-export interface Tuple {
+interface Tuple {
   source: Uint8Array;
   destination: Uint8Array;
   sourcePort: number;

@@ -13,7 +13,7 @@ const PROTOCOLS: Readonly<Record<number, string>> = {
 }; // prettier-ignore
 
 /** IANA's name of a protocol the kernel tracks, or its number. */
-export function protocolName(protocol: number): string {
+function protocolName(protocol: number): string {
   return PROTOCOLS[protocol] ?? String(protocol);
 }
 
