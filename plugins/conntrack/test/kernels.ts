@@ -1,4 +1,4 @@
-import { connect, kernelChecks, type KernelRun, serve } from '@retina/testkit/kernels';
+import { connect, kernelChecks, type KernelRun, serve, type Server } from '@retina/testkit/kernels';
 
 const name = (key: string) => `networkobservability_conntrack_${key}`;
 const SERVICES = { ipv4: '10.96.0.1', ipv6: 'fd00:96::1' } as const;
@@ -22,16 +22,18 @@ table ip6 svc {
   async check(on) {
     const { host, net } = on;
     const sum = (key: string, labels = {}) => async () => (await host.metrics()).sum(name(key), labels);
+    const servers: Server[] = [];
     for (const ip of ['ipv4', 'ipv6'] as const) {
       const server = await serve(net.outside, 'accept', { source: net.outsideAddress[ip], port: PORT });
       await connect(on.pod('a').namespace, { destination: SERVICES[ip], port: 80, packets: CONNECTIONS, size: 100 });
-      await server.stop();
+      servers.push(server); // one that ends now might reset the last connection, whose entry would not wait
     }
     const all = 2 * CONNECTIONS;
     await on.finds('translated connections, both families', all, sum('translation_events_total', { event: 'begun' }));
     await on.finds('none of them lost', 0, sum('translation_events_lost_total'));
     await on.finds('entries by state', all, sum('state_entries', { protocol: 'TCP', state: 'TIME_WAIT' }));
     await on.finds('entries with a translated destination', all, sum('translated_entries', { translation: 'destination' }));
+    for (const server of servers) await server.stop();
     await refused(on, sum);
   },
 }); // prettier-ignore
