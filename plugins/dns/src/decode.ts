@@ -5,10 +5,10 @@ export const HEADER = 12;
 export const MAX_ADDRESSES = 32;
 const MAX_QUESTIONS = 16;
 
-export const TYPE_A = 1;
+const TYPE_A = 1;
 export const TYPE_CNAME = 5;
-export const TYPE_OPT = 41;
-export const TYPE_AAAA = 28;
+const TYPE_OPT = 41;
+const TYPE_AAAA = 28;
 const CLASS_IN = 1;
 /** mDNS: "flush the cache", in the class. */
 const CLASS_MASK = 0x7fff;
@@ -19,7 +19,7 @@ export const FLAWS = [
   // the question is good, what follows is not
   'records_cut', 'records_label', 'records_pointer', 'records_name_too_long', 'questions_too_many',
 ] as const; // prettier-ignore
-export type Flaw = (typeof FLAWS)[number];
+type Flaw = (typeof FLAWS)[number];
 const FIRST_OF_RECORDS = FLAWS.indexOf('records_cut');
 
 /** Whether a message with this flaw (its place in {@link FLAWS}) still counts as one. */

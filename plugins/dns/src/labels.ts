@@ -161,7 +161,7 @@ export class Labels {
 }
 
 /** True for names that match one of the patterns: `*` stands for any characters. */
-export function matcher(patterns: readonly string[]): (name: string) => boolean {
+function matcher(patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => false;
   const sources = patterns.map(
     (pattern) =>

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { entries, type Problem, readNumber, TreeError } from './files.ts';
 
 /** One number of the tree. `port` is empty for what belongs to an interface. */
-export interface Reading {
+interface Reading {
   readonly name: string;
   /** Device or interface. */
   readonly owner: string;

@@ -1,3 +1,4 @@
+import type { PluginContext } from '@retina/sdk';
 import { z } from 'zod';
 
 /** What the configuration may say. */
@@ -83,3 +84,5 @@ export const metrics = {
   adv_tcp_connections_failed_total: { ...POD_COUNT, labels: ['error'], option: 'tcp_connections_failed', help: 'TCP connects that came to nothing, by error and endpoint.' },
   adv_tcp_connections_reset_total: { ...POD_COUNT, labels: ['by'], direction: true, option: 'tcp_connections_reset', help: 'TCP connections that ended by a reset, by the end that sent it and endpoint.' },
 } as const; // prettier-ignore
+
+export type Context = PluginContext<Config, typeof metrics>;

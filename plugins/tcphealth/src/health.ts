@@ -1,8 +1,8 @@
 import {
   Direction, FlowEvent, FlowWriter, Observation, Reply, Verdict,
-  type BpfHandle, type FlowBatch, type PluginContext, type RecordBatch,
+  type BpfHandle, type FlowBatch, type RecordBatch,
 } from '@retina/sdk'; // prettier-ignore
-import { BUCKETS, type Config, type metrics, What, WHATS } from './declarations.ts';
+import { BUCKETS, type Context, What, WHATS } from './declarations.ts';
 import { errorName } from './errors.ts';
 import { NodeTotals } from './node-totals.ts';
 import type {
@@ -12,7 +12,6 @@ import type {
   healthMeasuresLayout,
 } from './tcphealth.gen.ts';
 
-export type Context = PluginContext<Config, typeof metrics>;
 type Handle = Pick<BpfHandle, 'counters' | 'missed'>;
 type Measures = RecordBatch<typeof healthMeasuresLayout> | RecordBatch<typeof healthFoldedLayout>;
 type Events = RecordBatch<typeof healthEventsLayout>;

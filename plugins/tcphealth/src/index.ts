@@ -1,6 +1,6 @@
 import { API, definePlugin, RetinaError, type BpfHandle } from '@retina/sdk';
-import { config, metrics } from './declarations.ts';
-import { type Context, Health } from './health.ts';
+import { config, type Context, metrics } from './declarations.ts';
+import { Health } from './health.ts';
 import { healthEventsLayout, healthFlowsLayout, healthFoldedLayout, healthMeasuresLayout } from './tcphealth.gen.ts';
 
 const OBJECT = new URL('../dist/tcphealth.bpf.o', import.meta.url);

@@ -1,5 +1,4 @@
-import { BUCKETS, What } from './declarations.ts';
-import type { Context } from './health.ts';
+import { BUCKETS, type Context, What } from './declarations.ts';
 
 const MICROS = 1e6;
 
