@@ -5,6 +5,15 @@ const PORTS = { syn: 7001, synack: 7002, probe: 7003, timeout: 7004, fast: 7005,
 /** Segments sent again when every connection has lost what it is to lose: one each, the spurious one by a probe. */
 export const LOST = { syn: 1, synack: 1, timeout: 1, fast: 1, loss_probe: 2 } as const;
 
+/** Segments sent again by kind as the kernel counts them, and those its peers had already. A slow machine sends some more than {@link LOST}. */
+export interface SentAgain {
+  readonly kinds: Readonly<Record<string, number>>;
+  readonly spurious: number;
+  /** Of each end. */
+  readonly client: number;
+  readonly server: number;
+}
+
 const ONCE = 'limit rate 1/day burst 1 packets counter drop';
 const AT_SERVER = `table inet loss {
  chain in { type filter hook input priority 0;
@@ -30,8 +39,52 @@ const socket = require('node:net').connect({ host, port: Number(port), noDelay: 
 });
 socket.resume();`;
 
-/** Connections from a pod to another, each of which loses one packet. Exactly {@link LOST} is sent again. */
-export async function lossy(net: NodeWorld, from: string, to: string, family: 'ipv4' | 'ipv6'): Promise<void> {
+/** What the kernel's own counters of a namespace grew by while something happened, by their names in `/proc/net`. */
+export async function grown(where: Namespace, work: () => Promise<unknown>): Promise<(name: string) => number> {
+  const before = await kernelCounts(where);
+  await work();
+  const after = await kernelCounts(where);
+  return (name) => after.get(name)! - before.get(name)!;
+}
+
+async function kernelCounts(where: Namespace): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  for (const file of ['snmp', 'netstat']) {
+    const lines = (await where.exec('cat', [`/proc/net/${file}`])).stdout.trim().split('\n');
+    for (let i = 0; i + 1 < lines.length; i += 2) {
+      const values = lines[i + 1]!.split(/:? /);
+      for (const [n, name] of lines[i]!.split(/:? /).entries()) if (n > 0) counts.set(name, Number(values[n]));
+    }
+  }
+  return counts;
+}
+
+/** Connections from a pod to another, each of which loses one packet. Returns what the kernel sent again. */
+export async function lossy(net: NodeWorld, from: string, to: string, family: 'ipv4' | 'ipv6'): Promise<SentAgain> {
+  const [client, server] = [net.pod(from).namespace, net.pod(to).namespace];
+  let atServer!: (name: string) => number;
+  const atClient = await grown(client, async () => {
+    atServer = await grown(server, () => lose(net, from, to, family));
+  });
+  const sent = {
+    syn: atClient('TCPSynRetrans'),
+    synack: atServer('TCPSynRetrans'),
+    slow_start: atClient('TCPSlowStartRetrans'),
+    fast: atClient('TCPFastRetrans'),
+    loss_probe: atClient('TCPLossProbes'),
+  };
+  const total = atClient('RetransSegs') + atServer('RetransSegs');
+  const timeout = total - Object.values(sent).reduce((sum, segments) => sum + segments, 0);
+  const kinds = Object.fromEntries(Object.entries({ ...sent, timeout }).filter(([, segments]) => segments > 0));
+  return {
+    kinds,
+    spurious: atClient('TCPDSACKRecv'),
+    client: atClient('RetransSegs'),
+    server: atServer('RetransSegs'),
+  };
+}
+
+async function lose(net: NodeWorld, from: string, to: string, family: 'ipv4' | 'ipv6'): Promise<void> {
   const client = net.pod(from).namespace;
   const server = net.pod(to);
   await server.namespace.nft(AT_SERVER);
