@@ -54,9 +54,9 @@ export class Apt {
     try {
       await this.apt('apt-get', ['update', '-o', 'APT::Update::Error-Mode=any']);
     } catch (error) {
-      throw new Unavailable(`the suite ${this.kernel.suite} cannot be read: ${(error as Error).message}`, {
-        cause: error,
-      });
+      const { message } = error as Error;
+      const why = /E: .*/.exec(message)?.[0] ?? message;
+      throw new Unavailable(`the suite ${this.kernel.suite} cannot be read: ${why}`, { cause: error });
     }
     const version = await this.field(META, 'Version');
     const image = /linux-image-\d[^ ,]*/.exec(await this.field(META, 'Depends'))?.[0];

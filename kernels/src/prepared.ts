@@ -95,6 +95,11 @@ async function unpack(kernel: Kernel, build: Build, apt: Apt, folder: string): P
     writeFileSync(join(work, 'release'), release);
     rmSync(folder, { recursive: true, force: true });
     renameSync(work, folder);
+    for (const name of readdirSync(cacheFolder())) {
+      const older = name.startsWith(`${kernel.suite}-`) && join(cacheFolder(), name) !== folder;
+      if (older && existsSync(join(cacheFolder(), name, 'release')))
+        rmSync(join(cacheFolder(), name), { recursive: true });
+    }
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

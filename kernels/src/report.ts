@@ -69,6 +69,6 @@ export function show(kernels: readonly KernelResult[], task: Task, outcome: Outc
   const time = cells('seconds', kernels.map(({ seconds }) => String(seconds))); // prettier-ignore
   const problems = outcome.problems.map((problem) => `✗ ${problem}`);
   const { passed, failed, skipped } = outcome;
-  const next = failed ? ['If what is found is right: npm run test:kernels -- --accept'] : [];
+  const next = failed && kernels.length ? ['If what is found is right: npm run test:kernels -- --accept'] : [];
   return `${['', head, ...rows, time, '', ...problems, ...next, `${passed} passed, ${failed} failed, ${skipped} skipped`].join('\n')}\n`;
 }
