@@ -26,7 +26,7 @@ export const config = z.strictObject({
     .default(2048)
     .describe('Pairs of addresses per interval and table; what finds no room is told of the local end alone.'),
 }); // prettier-ignore
-export type Config = z.output<typeof config>;
+type Config = z.output<typeof config>;
 
 /** The numbers of `enum health_what`. */
 export const What = {
