@@ -36,8 +36,8 @@ export function judge(kernel: KernelResult, task: Task, outcome: Outcome): void 
       continue;
     }
     const before = readAccepted(plugin.folder)[kernel.name];
-    // the machine's own kernel is another one on another machine
-    const same = kernel.name !== 'native' || !before || line(before.release) === line(kernel.release);
+    // the machine's own kernel is another one on another machine, and the newest one moves: then only faults count
+    const same = !before || line(before.release) === line(kernel.release);
     count(plugin.name, [...faults(kernel, result), ...(same ? changes(asAccepted(kernel, result), before) : [])]);
   }
   const rights = kernel.rights?.error ?? kernel.error ?? (kernel.rights ? undefined : 'it was not reached');
