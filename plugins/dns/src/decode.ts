@@ -19,7 +19,6 @@ export const FLAWS = [
   // the question is good, what follows is not
   'records_cut', 'records_label', 'records_pointer', 'records_name_too_long', 'questions_too_many',
 ] as const; // prettier-ignore
-type Flaw = (typeof FLAWS)[number];
 const FIRST_OF_RECORDS = FLAWS.indexOf('records_cut');
 
 /** Whether a message with this flaw (its place in {@link FLAWS}) still counts as one. */

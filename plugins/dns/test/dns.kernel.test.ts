@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type MetricText, NodeWorld, PluginHost, World } from '@retina/testkit';
+import { type MetricText, type Namespace, NodeWorld, PluginHost, World } from '@retina/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DROPS } from '../src/streams.ts';
 import { askDns, names, resolveDns, serveDns } from './world.ts';
@@ -138,36 +138,32 @@ kernel('dns', () => {
     expect(metrics.one(own('adv_dns_response_count'), cut)).toBe(1);
   });
 
-  it('counts once what also passes the uplink, translated or not, and what the node asks itself', async () => {
-    const asked = names('u', 30);
-    const counts = async (host: PluginHost) => {
-      const metrics = await settled(host);
-      expect(metrics.one(own('dns_response_count'))).toBe(metrics.one(own('dns_request_count')));
-      expect(metrics.one(own('dns_latency_seconds_count'))).toBe(metrics.one(own('dns_request_count')));
-      return [metrics.one(own('dns_request_count')), metrics.sum(own('adv_dns_request_count')), metrics.sum(own('adv_dns_response_count'))]; // prettier-ignore
-    };
+  it.each<[string, number, (net: NodeWorld) => Promise<void>]>([
+    ['what a pod asks beyond the uplink', 30, (net) => askFar(net.pod('client').namespace)],
+    ['what the node asks itself', 60, (net) => askFar(net.node).then(() => askFar(net.node, 'tcp'))],
+    [
+      'what a pod asks from behind the node’s address',
+      30,
+      async (net) => {
+        await net.node.nft('table ip nat {\nchain out { type nat hook postrouting priority 100; oifname "eth0" masquerade random; }\n}\n');
+        await askFar(net.pod('client').namespace);
+        await net.node.exec('nft', ['delete', 'table', 'ip', 'nat']);
+      },
+    ],
+  ])('counts once %s', async (_, messages, traffic) => {
     const server = await serveDns(net.outside);
-    const far = { server: net.outsideAddress.ipv4, protocol: 'udp', names: asked } as const;
-    {
-      await using host = await start();
-      await askDns(net.pod('client').namespace, far);
-      expect(await counts(host)).toEqual([30, 30, 30]);
-    }
-    {
-      await using host = await start();
-      await askDns(net.node, far);
-      await askDns(net.node, { ...far, protocol: 'tcp' });
-      expect(await counts(host)).toEqual([60, 60, 60]);
-    }
-    await net.node.nft(
-      'table ip nat {\nchain out { type nat hook postrouting priority 100; oifname "eth0" masquerade random; }\n}\n',
-    );
-    {
-      await using host = await start();
-      await askDns(net.pod('client').namespace, far);
-      expect(await counts(host)).toEqual([30, 30, 30]);
-    }
-    await net.node.exec('nft', ['delete', 'table', 'ip', 'nat']);
+    await using host = await start();
+    await traffic(net);
     await server.stop();
-  });
+    const metrics = await settled(host);
+    for (const family of ['dns_request_count', 'dns_response_count', 'dns_latency_seconds_count']) {
+      expect(metrics.one(own(family))).toBe(messages);
+    }
+    expect(metrics.sum(own('adv_dns_request_count'))).toBe(messages);
+    expect(metrics.sum(own('adv_dns_response_count'))).toBe(messages);
+  }); // prettier-ignore
+
+  const askFar = async (from: Namespace, protocol: 'udp' | 'tcp' = 'udp'): Promise<void> => {
+    await askDns(from, { server: net.outsideAddress.ipv4, protocol, names: names('u', 30) });
+  };
 });
