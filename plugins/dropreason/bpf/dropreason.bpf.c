@@ -104,8 +104,9 @@ RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason,
 		key.marks |= DROP_OWN;
 	key.chain = drop_chain_of(skb, reason);
 	drop_read_packet(skb, typed, &key, &value, &headers);
-	drop_count(&key, &value);
+	/* first: the less lives on while drop_count is verified, the fewer ways there are to it */
 	drop_take_sample(&key, &value, &headers);
+	drop_count(&key, &value);
 	return 0;
 }
 

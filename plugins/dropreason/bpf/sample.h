@@ -26,10 +26,10 @@ RT_INLINE void drop_take_sample(const struct drop_flow_key *flow, const struct d
 {
 	struct drop_budget *own, *all;
 	struct drop_sample *sample;
-	__u32 length = headers->length;
+	__u32 wanted = headers->length, length = 0;
 	__u64 *tick;
 
-	if (!sample_limit || !length)
+	if (!sample_limit || !wanted)
 		return;
 	tick = rt_at(&drop_tick, 0);
 	own = rt_at(&drop_budgets, (((__u32)flow->location ^ flow->reason) * 0x9e3779b1u) >> 24);
@@ -47,9 +47,11 @@ RT_INLINE void drop_take_sample(const struct drop_flow_key *flow, const struct d
 	sample->value = *value;
 	sample->pad = 0;
 	if (flow->protocol == PROTO_ICMP || flow->protocol == PROTO_ICMPV6)
-		length += DROP_ICMP_BYTES;
-	if (length > headers->tail - headers->network)
-		length = headers->tail - headers->network;
+		wanted += DROP_ICMP_BYTES;
+	if (wanted > headers->tail - headers->network)
+		wanted = headers->tail - headers->network;
+	/* A way round the verifier's memory: by what it knows of a length it would check every way that led here by itself. */
+	bpf_probe_read_kernel(&length, sizeof(length), &wanted);
 	if (length > DROP_SAMPLE_BYTES)
 		length = DROP_SAMPLE_BYTES;
 	RT_HIDE(length);
