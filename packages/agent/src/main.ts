@@ -54,12 +54,15 @@ async function main(): Promise<void> {
   if (tui && agent.view && !shutdown.ending) screen = await show(agent.view, log);
 }
 
-/** Says what is missing; true if nothing at all would run. */
+/** Says what is missing; true if nothing that is required would run. */
 async function refuse(flags: Flags, config: import('@retina/core').Config): Promise<boolean> {
   const { doctor } = await import('@retina/core');
   const { COMPONENTS_FROM } = await import('./index.ts');
   const report = await doctor({ config, from: COMPONENTS_FROM });
-  if (report.components.some(({ kind, runs }) => kind === 'plugin' && runs)) return false;
+  const plugins = report.components.filter(({ kind }) => kind === 'plugin');
+  const required = plugins.filter(({ name }) => config.plugins[name]?.required);
+  // What is worth having beside the rest is no reason to run without the rest.
+  if ((required.length > 0 ? required : plugins).some(({ runs }) => runs)) return false;
   process.stderr.write(missingRights(report, ['npm start', ...(flags.demo ? ['-- --demo'] : [])].join(' ')));
   return true;
 }
