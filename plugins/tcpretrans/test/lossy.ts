@@ -73,15 +73,20 @@ export async function lossy(net: NodeWorld, from: string, to: string, family: 'i
     fast: atClient('TCPFastRetrans'),
     loss_probe: atClient('TCPLossProbes'),
   };
-  const total = atClient('RetransSegs') + atServer('RetransSegs');
+  const ends = { client: sentAgain(atClient), server: sentAgain(atServer) };
+  const total = ends.client + ends.server;
   const timeout = total - Object.values(sent).reduce((sum, segments) => sum + segments, 0);
   const kinds = Object.fromEntries(Object.entries({ ...sent, timeout }).filter(([, segments]) => segments > 0));
   return {
     kinds,
     spurious: atClient('TCPDSACKRecv'),
-    client: atClient('RetransSegs'),
-    server: atServer('RetransSegs'),
+    ...ends,
   };
+}
+
+/** Segments the kernel has sent again. One that found the next queue full counts there as well, and as a failure. */
+export function sentAgain(counted: (name: string) => number): number {
+  return counted('RetransSegs') - counted('TCPRetransFail');
 }
 
 async function lose(net: NodeWorld, from: string, to: string, family: 'ipv4' | 'ipv6'): Promise<void> {
