@@ -62,6 +62,15 @@ function packages(task: Task): string[] {
   ];
 }
 
+/** Whether a folder lies below what the first process mounts something over: a checkout may be anywhere. */
+function hidden(folder: string): boolean {
+  return /^\/(tmp|run)\//.test(folder);
+}
+
+function uncover(folder: string): string {
+  return `mkdir -p ${folder}\n[ -d /below${folder} ] && mount -o bind /below${folder} ${folder}\n`;
+}
+
 /** The first process. Its results go to the second serial line; the first one is the kernel's. */
 function init(): string {
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache');
@@ -71,9 +80,11 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/busybo
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+mkdir -p /below
+mount -o bind / /below
 mount -t tmpfs tmp /tmp
 mount -t tmpfs run /run
-mount -t bpf bpf /sys/fs/bpf
+${[ROOT, cache].filter(hidden).map(uncover).join('')}mount -t bpf bpf /sys/fs/bpf
 mount -t cgroup2 cgroup /sys/fs/cgroup
 mkdir -p /lib/modules/$(uname -r)
 mount -t ext4 -o ro /dev/vdb /lib/modules/$(uname -r)
