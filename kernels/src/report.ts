@@ -45,6 +45,28 @@ export function judge(kernel: KernelResult, task: Task, outcome: Outcome): void 
   if (kernel.floor) count('the agent without types', kernel.floor.error === undefined ? [] : [kernel.floor.error]);
 }
 
+/** Who has a problem on a kernel: plugins by name, and the agent. */
+export function problemsOf(kernel: KernelResult, task: Task): string[] {
+  const outcome: Outcome = { passed: 0, failed: 0, skipped: 0, problems: [] };
+  judge(kernel, task, outcome);
+  return [...new Set(outcome.problems.map((problem) => problem.slice(kernel.name.length + 2).split(': ')[0]!))];
+}
+
+/** What a second try found, beside what was right at the first. */
+export function merged(first: KernelResult, second: KernelResult): KernelResult {
+  const { error: _, ...whole } = first;
+  const tried = new Set(second.plugins.map(({ name }) => name));
+  return {
+    ...whole,
+    release: second.release || first.release,
+    plugins: [...first.plugins.filter(({ name }) => !tried.has(name)), ...second.plugins],
+    rights: first.rights?.error === undefined && first.rights ? first.rights : second.rights,
+    floor: first.floor?.error === undefined && first.floor ? first.floor : second.floor,
+    seconds: first.seconds + second.seconds,
+    ...(second.error !== undefined && { error: second.error }),
+  };
+}
+
 /** Major and minor version. */
 function line(release: string): string {
   return /^\d+\.\d+/.exec(release)?.[0] ?? release;
