@@ -161,12 +161,9 @@ describe('retina, alone', () => {
       return JSON.parse((await run(command[0]!, command.slice(1))).stdout);
     };
     const runs = ({ components }: DoctorReport) => Object.fromEntries(components.map((c) => [c.name, c.runs]));
-    expect(runs(await report())).toEqual({
-      packetparser: true,
-      packetforward: true,
-      dropreason: true,
-      prometheus: true,
-    });
+    const collectors = ['packetparser', 'packetforward', 'dropreason', 'dns', 'tcphealth', 'tcpretrans', 'conntrack'];
+    const all = (runs: boolean) => Object.fromEntries(collectors.map((name) => [name, runs]));
+    expect(runs(await report())).toEqual({ ...all(true), linuxutil: true, prometheus: true });
     const nobody = await report(
       'setpriv',
       '--reuid',
@@ -175,7 +172,7 @@ describe('retina, alone', () => {
       '--inh-caps=-all',
       '--bounding-set=-all',
     );
-    expect(runs(nobody)).toEqual({ packetparser: false, packetforward: false, dropreason: false, prometheus: true });
+    expect(runs(nobody)).toEqual({ ...all(false), linuxutil: true, prometheus: true });
     expect(nobody.missingCapabilities).toEqual(['BPF', 'PERFMON', 'NET_ADMIN']);
   });
 

@@ -76,15 +76,14 @@ describe.runIf(asRoot)('what netfilter drops', () => {
     await sleep(2200);
     await net.node.nft(`flush chain inet fw in\n${RULES.replace('no telnet', 'still no telnet')}`);
     await send(7000, 5);
-    await sleep(2200);
-    const metrics = await host.metrics();
-    expect(metrics.one(RULE, { rule: 'no gossip' })).toBe(15);
-    expect(metrics.one(RULE, { rule: 'still no telnet' })).toBe(0);
+    const gossip = async () => (await host.metrics()).one(RULE, { rule: 'no gossip' });
+    await expect.poll(gossip, { timeout: 20_000, interval: 200 }).toBe(15);
+    expect((await host.metrics()).one(RULE, { rule: 'still no telnet' })).toBe(0);
     await net.node.exec('nft', ['delete', 'table', 'inet', 'fw']);
-    await sleep(2200);
+    const rules = async () => (await host.metrics()).sum('networkobservability_drop_netfilter_rules');
+    await expect.poll(rules, { timeout: 20_000, interval: 200 }).toBe(0);
     const after = await host.metrics();
     expect(after.one(RULE, { rule: 'no gossip' })).toBe(15);
-    expect(after.sum('networkobservability_drop_netfilter_rules')).toBe(0);
     expect(after.sum('networkobservability_drop_netfilter_readings_total', { outcome: 'failed' })).toBe(0);
   });
 
