@@ -10,8 +10,8 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define DNS_CHUNK 320
-#define DNS_MAX_CHUNKS 205 /* 64 KiB: segments of TCP come joined together */
-#define DNS_WINDOW_SHIFT 27  /* of nanoseconds: 134 ms */
+#define DNS_MAX_CHUNKS 205  /* 64 KiB: segments of TCP come joined together */
+#define DNS_WINDOW_SHIFT 27 /* of nanoseconds: 134 ms */
 
 RT_CONFIG(__u32, dns_port_0, "A port to look at, in network byte order; 0 for none") = 0;
 RT_CONFIG(__u32, dns_port_1, "Another one") = 0;

@@ -10,8 +10,8 @@
 #define HEALTH_UNKNOWN (~0ull)
 
 /* Bounds in use besides the bucket of what is above them, by measure. */
-#define HEALTH_RTT_BOUNDS 39	  /* 2^-16 to 2^3 s */
-#define HEALTH_SETUP_BOUNDS 47	  /* 2^-16 to 2^7 s */
+#define HEALTH_RTT_BOUNDS 39      /* 2^-16 to 2^3 s */
+#define HEALTH_SETUP_BOUNDS 47    /* 2^-16 to 2^7 s */
 #define HEALTH_DURATION_BOUNDS 28 /* 2^-10 to 2^17 s */
 
 /* The smallest n for which value <= 2^n. */

@@ -7,18 +7,18 @@
 
 /* Which end began the connection. */
 enum health_role {
-	HEALTH_OPENED,	 /* this one */
+	HEALTH_OPENED,   /* this one */
 	HEALTH_ACCEPTED, /* the other one */
 };
 
 enum health_what {
 	/* measures */
-	HEALTH_RTT,	 /* smoothed round-trip time: while data flows, and when the connection ends */
-	HEALTH_MIN_RTT,	 /* smallest round-trip time, at the same moments */
-	HEALTH_SETUP,	 /* one for every connection made: from SYN to established */
+	HEALTH_RTT,      /* smoothed round-trip time: while data flows, and when the connection ends */
+	HEALTH_MIN_RTT,  /* smallest round-trip time, at the same moments */
+	HEALTH_SETUP,    /* one for every connection made: from SYN to established */
 	HEALTH_DURATION, /* one for every connection that ended: from established to closed */
 	/* events */
-	HEALTH_FAILED,	     /* a connect that came to nothing; `error` says why */
+	HEALTH_FAILED,       /* a connect that came to nothing; `error` says why */
 	HEALTH_CANCELLED,    /* a connect its own program gave up before anything was lost */
 	HEALTH_RESET_REMOTE, /* a connection the peer reset */
 	HEALTH_RESET_LOCAL,  /* a connection this end reset */
@@ -51,7 +51,7 @@ struct health_buckets {
 struct health_measure {
 	rt_count events;   /* those without a value are in no bucket */
 	rt_count measured; /* those with one */
-	__u64 micros;	   /* their sum */
+	__u64 micros;      /* their sum */
 	struct health_buckets buckets;
 };
 

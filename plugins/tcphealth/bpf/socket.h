@@ -95,7 +95,8 @@ RT_INLINE bool health_ends(struct sock *sk, const bool request, struct health_fl
 		return false;
 	}
 	/* a socket's number is given back when it closes, the port in its headers stays */
-	flow->local_port = request ? BPF_CORE_READ(sk, __sk_common.skc_num) : bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	flow->local_port =
+	    request ? BPF_CORE_READ(sk, __sk_common.skc_num) : bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	flow->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	return true;
 }

@@ -10,7 +10,8 @@
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
-RT_CONFIG(__u32, sample_fifths, "A connection's round-trip time is looked at once in so many fifths of a second while data flows") = 5;
+RT_CONFIG(__u32, sample_fifths,
+	  "A connection's round-trip time is looked at once in so many fifths of a second while data flows") = 5;
 RT_CONFIG(__u32, annotate_flows, "Whether flow records are to say what is known of their connection") = 1;
 
 #define EADDRNOTAVAIL 99
@@ -81,7 +82,8 @@ RT_INLINE __u64 health_setup_opened(struct tcp_sock___health *tcp, const struct 
  * From SYN-ACK to established, at the end that accepted. Its socket is made when the handshake ends; the request before it
  * has measured the round trip, unless the SYN-ACK was sent twice. Then the time of the first was kept.
  */
-RT_INLINE __u64 health_setup_accepted(struct tcp_sock___health *tcp, const struct health_flow_key *flow, rt_netns netns, __u64 now)
+RT_INLINE __u64 health_setup_accepted(struct tcp_sock___health *tcp, const struct health_flow_key *flow, rt_netns netns,
+				      __u64 now)
 {
 	struct health_answer_key key = { .flow = *flow, .netns = netns };
 	__u64 *first, setup;

@@ -7,11 +7,11 @@
 
 /* Why a segment was sent again. The numbers are known to user space. */
 enum retrans_kind {
-	RETRANS_SYN,	    /* a connect that has no answer yet */
-	RETRANS_SYNACK,	    /* an answer to a connect that was not acknowledged */
+	RETRANS_SYN,        /* a connect that has no answer yet */
+	RETRANS_SYNACK,     /* an answer to a connect that was not acknowledged */
 	RETRANS_TIMEOUT,    /* nothing was acknowledged for the retransmission timeout */
 	RETRANS_SLOW_START, /* the rest of what a timeout declared lost */
-	RETRANS_FAST,	    /* the peer's acknowledgements show a hole */
+	RETRANS_FAST,       /* the peer's acknowledgements show a hole */
 	RETRANS_LOSS_PROBE, /* the last segment once more, to find out whether it arrived (tail-loss probe) */
 	RETRANS_SPURIOUS,   /* no retransmission: the peer says it had a retransmitted segment already (DSACK) */
 	RETRANS_KINDS,

@@ -74,7 +74,8 @@ RT_INLINE bool retrans_key(struct sock *sk, const bool request, struct retrans_k
 		return false;
 	}
 	/* a full socket's number is gone when it closes, the port in its headers is not */
-	key->local_port = request ? BPF_CORE_READ(sk, __sk_common.skc_num) : bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	key->local_port =
+	    request ? BPF_CORE_READ(sk, __sk_common.skc_num) : bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	key->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	return true;
 }
@@ -124,7 +125,7 @@ RT_INLINE void retrans_look(struct retrans_key *key, __u64 *counted, __u64 now)
 
 	if (now == before)
 		return;
-	*counted = now; /* the socket is locked: nobody else looks at it now */
+	*counted = now;   /* the socket is locked: nobody else looks at it now */
 	if (now > before) /* a socket that was disconnected and connected anew starts from zero */
 		retrans_add(key, RETRANS_SPURIOUS, now - before);
 }

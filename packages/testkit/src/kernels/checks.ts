@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { KernelFeatures } from '@retina/sdk';
 import type { PluginHost } from '../agent/plugin-host.ts';
-import { NodeWorld, patience, type Pod } from '../world/index.ts';
+import type { NodeWorld } from '../world/index.ts';
+import { patience, type Pod } from '../world/index.ts';
 
 const SETTLE_MS = 10_000;
 /** Asking costs an emulated machine much. */
