@@ -79,7 +79,7 @@ export async function lossy(net: NodeWorld, from: string, to: string, family: 'i
   const kinds = Object.fromEntries(Object.entries({ ...sent, timeout }).filter(([, segments]) => segments > 0));
   return {
     kinds,
-    spurious: atClient('TCPDSACKRecv'),
+    spurious: atClient('TCPDSACKRecvSegs'),
     ...ends,
   };
 }

@@ -19,7 +19,8 @@ async function settled(host: PluginHost): Promise<MetricText> {
   return host.metrics();
 }
 
-kernel('tcpretrans', () => {
+// While somebody else's program (another test's) comes or goes on the tracepoint, the kernel may leave out an event: once more then.
+kernel('tcpretrans', { retry: 2 }, () => {
   let world: World;
   let net: NodeWorld;
 
@@ -71,7 +72,7 @@ kernel('tcpretrans', () => {
     const kinds = metrics.by('kind', POD_KINDS, { source_ip: a.ipv4 });
     expect(kinds['fast'] ?? 0).toBe(counted('TCPFastRetrans'));
     expect(kinds['slow_start'] ?? 0).toBe(counted('TCPSlowStartRetrans'));
-    expect(metrics.sum(POD_SPURIOUS, { source_ip: a.ipv4 })).toBe(counted('TCPDSACKRecv'));
+    expect(metrics.sum(POD_SPURIOUS, { source_ip: a.ipv4 })).toBe(counted('TCPDSACKRecvSegs'));
     const flows = (await host.flows()).filter(({ netns }) => netns === a.namespace.inode);
     expect(flows.reduce((sum, { retransmits = 0 }) => sum + retransmits, 0)).toBe(sent);
   });
