@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Namespace } from './namespace.ts';
 import type { World } from './world.ts';
 
@@ -76,8 +77,19 @@ export class NodeWorld {
     );
     await this.node.ip(...neighbours('cbr0', mac, pod));
     for (const other of this.pods.values()) await other.namespace.ip(...neighbours('eth0', mac, pod));
+    await this.forwarding(pod.hostInterface);
     this.pods.set(name, pod);
     return pod;
+  }
+
+  /** The bridge opens a port some time after its link is up, on a busy machine a second later; until then it drops everything. */
+  private async forwarding(port: string): Promise<void> {
+    for (let turn = 0; turn < 500; turn++) {
+      const { stdout } = await this.node.exec('ip', ['-j', '-d', 'link', 'show', 'dev', port]);
+      if (stdout.includes('"state":"forwarding"')) return;
+      await sleep(10);
+    }
+    throw new Error(`Expected the bridge to open its port ${port} within five seconds`);
   }
 
   async removePod(name: string): Promise<void> {
