@@ -25,6 +25,9 @@ export const ERROR_CODES = {
   RETINA_HANDLER_FAILED: "A plugin's or exporter's handler threw repeatedly.",
   RETINA_HANDLER_SLOW: "A plugin's or exporter's handler exceeded its time budget repeatedly.",
   RETINA_EXPORT_FAILED: 'An exporter could not deliver.',
+  RETINA_EXPORT_REFUSED: 'A receiver refused what an exporter sent, and would again: it is lost and not sent again.',
+  RETINA_EXPORT_RETRY: 'A receiver cannot take what an exporter sent now, but may later.',
+  RETINA_EXPORT_TIMEOUT: 'A receiver did not answer an exporter in time.',
   RETINA_LISTEN_FAILED: 'An address to serve on cannot be bound.',
   RETINA_AGENT_UNREACHABLE: 'No running agent answers on the local socket.',
   RETINA_SOURCE_UNREACHABLE: 'What a plugin reads from (a socket, a file) is not there, or does not answer.',
@@ -44,6 +47,8 @@ export interface RetinaErrorOptions {
   readonly next?: string;
   /** Whether trying again later may help. Default false. */
   readonly retryable?: boolean;
+  /** With `retryable`: milliseconds to wait at least, as the other side asked (Retry-After). */
+  readonly retryAfterMs?: number;
   readonly cause?: unknown;
   /** Anything long: a verifier log, a list of problems. Never part of `message`. */
   readonly detail?: string;
@@ -59,6 +64,7 @@ export class RetinaError extends Error {
   readonly needed: string | undefined;
   readonly next: string | undefined;
   readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
   readonly detail: string | undefined;
 
   constructor(code: ErrorCode, summary: string, options: RetinaErrorOptions = {}) {
@@ -73,6 +79,7 @@ export class RetinaError extends Error {
     this.needed = options.needed;
     this.next = options.next;
     this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
     this.detail = options.detail;
   }
 

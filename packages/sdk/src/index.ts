@@ -2,6 +2,7 @@ export * from './buckets.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './exporter.ts';
+export * from './export-answer.ts';
 export * from './flow.ts';
 export * from './flow-annotation.ts';
 export * from './flow-writer.ts';

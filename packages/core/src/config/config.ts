@@ -33,6 +33,8 @@ export interface Config {
   readonly exporters: Readonly<Record<string, ComponentConfig>>;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal';
   readonly nodeName: string;
+  /** What exporters call the cluster; undefined where nobody said. */
+  readonly clusterName: string | undefined;
   /** Milliseconds between two polls of node metrics and two pushes of push exporters. */
   readonly metricsIntervalMs: number;
   /** Pod-level metrics on or off, and in which context. */

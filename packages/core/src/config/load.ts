@@ -96,6 +96,7 @@ function toConfig(raw: RawConfig, directory: string): Config {
     exporters,
     logLevel: raw.logLevel === 'panic' ? 'fatal' : raw.logLevel,
     nodeName: raw.nodeName ?? process.env['NODE_NAME'] ?? hostname(),
+    clusterName: raw.clusterName,
     metricsIntervalMs: metricsIntervalMs || DEFAULT_INTERVAL_MS,
     podLevel: !raw.enablePodLevel ? 'off' : raw.remoteContext ? 'remote' : 'local',
     metricsConfiguration: raw.metricsConfiguration && {

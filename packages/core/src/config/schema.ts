@@ -92,6 +92,7 @@ const hostKeys = {
     .min(1)
     .optional()
     .describe("This node's name in metrics and flows. Default: NODE_NAME, else the host name."),
+  clusterName: z.string().min(1).optional().describe("The cluster's name, for receivers that several clusters feed."),
   taps: z
     .strictObject({
       extra: patterns

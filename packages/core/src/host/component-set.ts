@@ -1,4 +1,12 @@
-import { RetinaError, type ComponentHealth, type Exporter, type Health, type Logger, type Plugin } from '@retina/sdk';
+import {
+  RetinaError,
+  type ComponentHealth,
+  type Exporter,
+  type Health,
+  type HostFacts,
+  type Logger,
+  type Plugin,
+} from '@retina/sdk';
 import type { ComponentConfig, Config } from '../config/schema.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
 import { Component, type ComponentEvents } from './component.ts';
@@ -15,6 +23,7 @@ export interface ComponentSetServices {
   readonly agent: AgentMetrics;
   readonly resolve: ResolveOptions;
   readonly plugin: PluginServices;
+  readonly facts: HostFacts;
   health(): Health;
   changed(health: ComponentHealth): void;
 }
@@ -166,6 +175,7 @@ export class ComponentSet {
       endpoints,
       pipeline,
       metrics: this.services.agent,
+      facts: this.services.facts,
       health: () => this.services.health(),
       flushMs: () => Math.min(this.services.limits.releaseMs, this.deadline - Date.now()) * 0.8,
     });

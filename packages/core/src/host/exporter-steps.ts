@@ -1,4 +1,4 @@
-import type { Exporter, Health } from '@retina/sdk';
+import type { Exporter, Health, HostFacts } from '@retina/sdk';
 import { parseOptions } from '../config/options.ts';
 import type { ComponentConfig } from '../config/schema.ts';
 import type { FlowPipeline } from '../flows/pipeline.ts';
@@ -13,6 +13,7 @@ export interface ExporterServices {
   readonly endpoints: EndpointTable;
   readonly pipeline: FlowPipeline;
   readonly metrics: AgentMetrics;
+  readonly facts: HostFacts;
   health(): Health;
   /** Milliseconds that are left when an exporter is stopped. */
   flushMs(): number;
@@ -41,6 +42,8 @@ export function exporterSteps(
         every: (ms, task) => scope.every(ms, task),
         degrade: (cause) => scope.degrade(cause),
         config: Object.freeze(parseOptions(name, exporter.config, config)),
+        instance: name,
+        host: services.facts,
         metrics: store,
         endpoints,
         labelText: (id) => store.labels.text(id),

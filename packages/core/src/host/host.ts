@@ -118,6 +118,7 @@ export class Host extends EventEmitter<HostEvents> {
         apiServers: this.apiServers,
         names: this.names,
       },
+      facts: { nodeName: config.nodeName, clusterName: config.clusterName, version: options.version ?? '0.0.0' },
       health: () => this.health(),
       changed: (health) => {
         try {
@@ -210,7 +211,7 @@ export class Host extends EventEmitter<HostEvents> {
   private async apply(config: Config): Promise<ReconcileReport> {
     const before = this.current;
     this.current = config;
-    const pending = (['nodeName', 'flows', 'api', 'kernelEvents', 'directory'] as const).filter(
+    const pending = (['nodeName', 'clusterName', 'flows', 'api', 'kernelEvents', 'directory'] as const).filter(
       (key) => !same(before[key], config[key]),
     );
     if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);

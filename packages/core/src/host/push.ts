@@ -105,7 +105,7 @@ export class PushDriver {
   }
 
   /** False when every attempt failed, the last one being told to the host. */
-  private async deliver(attempt: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+  private async deliver(attempt: (signal: AbortSignal) => Promise<unknown>): Promise<boolean> {
     for (let n = 1; ; n++) {
       const signal = AbortSignal.any([this.stopping.signal, AbortSignal.timeout(this.limits.timeoutMs)]);
       try {
@@ -137,7 +137,7 @@ export class PushDriver {
 }
 
 /** `work`, or a rejection as soon as the signal says so: an exporter that ignores its signal holds nobody up. */
-async function withSignal(work: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
+async function withSignal(work: Promise<unknown> | undefined, signal: AbortSignal): Promise<void> {
   if (!work) return;
   let abort: () => void;
   const aborted = new Promise<never>((_, reject) => {
