@@ -33,6 +33,9 @@ export const ERROR_CODES = {
   RETINA_SOURCE_UNREACHABLE: 'What a plugin reads from (a socket, a file) is not there, or does not answer.',
   RETINA_REQUEST_INVALID: 'A request to the local API or an argument of a command is not understood.',
   RETINA_DEMO_FAILED: 'The demonstration world could not be set up.',
+  RETINA_KUBE_CONFIG: 'The kubeconfig or the service account cannot be used.',
+  RETINA_KUBE_UNREACHABLE: 'The Kubernetes API server does not answer, or its answer broke off.',
+  RETINA_KUBE_REFUSED: 'The Kubernetes API server refused a request.',
   RETINA_IDENTITY_INVALID: 'An identity source (a file, say) has mistakes.',
 } as const;
 
