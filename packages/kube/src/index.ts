@@ -1,0 +1,11 @@
+export { kubeClient } from './client.ts';
+export type * from './client-types.ts';
+export { KubeError } from './kube-error.ts';
+export { leaderElection } from './leader.ts';
+export type * from './leader-types.ts';
+export type * from './objects.ts';
+export { reflect } from './reflector.ts';
+export type * from './reflector-types.ts';
+export * from './resource.ts';
+export * from './retina-objects.ts';
+export { kubeSchemas, retinaCrds } from './crds.ts';
