@@ -6,7 +6,6 @@ import { CHUNK, type LineSource } from './api/lines.ts';
 const DEFAULT_LAST = 20;
 /** Records looked at before others get their turn. */
 const SCAN = 8192;
-const MAX_NAMES = 65_536;
 
 interface Follower {
   readonly wanted: FlowPredicate;
@@ -20,30 +19,16 @@ export class FlowLines implements Disposable {
   private readonly host: Host;
   private readonly names: FlowNames;
   private readonly followers = new Set<Follower>();
-  private readonly interfaces = new Map<number, string>();
   private readonly sink: Disposable;
-  private readonly watch: Disposable;
 
   constructor(host: Host) {
     this.host = host;
-    this.names = {
-      endpoint: (id) => host.endpoints.recall(id),
-      label: (id) => host.labelText(id),
-      interfaceName: (ifindex) => this.interfaces.get(ifindex),
-      nodeName: host.config.nodeName,
-      addressNames: (address) => host.names.of(address),
-      translations: {
-        of: (batch, row) => host.flows.translations.of(batch, row),
-        endpoint: (words) => host.endpoints.byId(host.endpoints.find(...words)),
-      },
-    };
+    this.names = host.flowNames;
     this.sink = host.flows.addSink('local api', (batch) => this.deliver(batch));
-    this.watch = host.watchTaps(({ ifindex, name }) => this.remember(ifindex, name));
   }
 
   [Symbol.dispose](): void {
     this.sink[Symbol.dispose]();
-    this.watch[Symbol.dispose]();
   }
 
   /** `follow`, `last`, and the filters of core's `flowFilter`. Throws RETINA_REQUEST_INVALID. */
@@ -89,14 +74,6 @@ export class FlowLines implements Disposable {
         if (wanted(batch, row)) listener((line ??= flowJson(batch, row, this.names)));
       }
     }
-  }
-
-  /** Interfaces that have gone keep their name for the records they left, however short they lived. */
-  private remember(ifindex: number, name: string): void {
-    this.interfaces.set(ifindex, name);
-    if (this.interfaces.size <= MAX_NAMES) return;
-    const [oldest] = this.interfaces.keys();
-    this.interfaces.delete(oldest!);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { EndpointReader } from './endpoint.ts';
+import type { FlowReader } from './flow-json.ts';
 import type { FlowBatch } from './flow.ts';
 import type { MetricReader } from './metrics.ts';
 import type { API, ConfigSchema, Stability } from './plugin.ts';
@@ -50,6 +51,8 @@ export interface ExporterContext<C> extends Scope {
   /** Every metric, as far as this exporter's rules (`metricRelabelConfigs`, `maxSeries`) let it through. */
   readonly metrics: MetricReader;
   readonly endpoints: EndpointReader;
+  /** Flow records as JSON with names, and by filter. */
+  readonly flows: FlowReader;
   /** Text of a label id in a flow record (drop reason, drop location). */
   labelText(id: number): string;
   health(): Health;

@@ -5,6 +5,7 @@ export * from './exporter.ts';
 export * from './export-answer.ts';
 export * from './flow.ts';
 export * from './flow-annotation.ts';
+export * from './flow-json.ts';
 export * from './flow-writer.ts';
 export * from './kernel.ts';
 export * from './layout.ts';

@@ -1,7 +1,5 @@
-import { type FlowBatch, Verdict } from '@retina/sdk';
+import { type FlowBatch, type FlowPredicate, Verdict } from '@retina/sdk';
 import type { FlowNames } from './json.ts';
-
-export type FlowPredicate = (batch: FlowBatch, row: number) => boolean;
 
 /** Kinds of records as Hubble's `--type` has them: an exchange of an application, a drop, a policy's decision, and the rest. */
 export const FLOW_TYPES: Readonly<Record<string, FlowPredicate>> = {

@@ -1,17 +1,17 @@
-import { type Endpoint, Observation, RetinaError } from '@retina/sdk';
+import {
+  type Endpoint,
+  FLOW_FILTER_KEYS,
+  type FlowFilterKey,
+  type FlowPredicate,
+  Observation,
+  RetinaError,
+} from '@retina/sdk';
 import { parseDuration } from '../config/duration.ts';
 import { contains, parsePrefix, type Prefix } from '../identity/address.ts';
-import { byName, FLOW_TYPES, type FlowPredicate, isDns } from './detail-filters.ts';
+import { byName, FLOW_TYPES, isDns } from './detail-filters.ts';
 import { type FlowNames, PROTOCOLS } from './json.ts';
 
-export type { FlowPredicate } from './detail-filters.ts';
-
-/** Query parameters of a flow filter. Values of one key are alternatives, different keys must all hold. */
-export const FLOW_FILTER_KEYS = [
-  'pod', 'source-pod', 'destination-pod', 'namespace', 'ip', 'source-ip', 'destination-ip', 'port', 'source-port',
-  'destination-port', 'protocol', 'verdict', 'direction', 'drop-reason', 'interface', 'type', 'fqdn', 'since', 'until',
-] as const; // prettier-ignore
-export type FlowFilterKey = (typeof FLOW_FILTER_KEYS)[number];
+export { FLOW_FILTER_KEYS, type FlowFilterKey, type FlowPredicate } from '@retina/sdk';
 
 type Values = readonly string[];
 type Build = (values: Values, names: FlowNames, now: number) => FlowPredicate;
@@ -124,12 +124,17 @@ function byPod(values: Values, names: FlowNames): EndpointTest {
   );
 }
 
+/** Answers that are kept: a filter of an exporter lives as long as the agent. */
+const KEPT_ANSWERS = 65_536;
+
 /** Ids change their meaning only by growing old, so an answer may be kept as long as the filter lives. */
 function byEndpoint(wanted: (endpoint: Endpoint) => boolean, names: FlowNames): EndpointTest {
   const known = new Map<number, boolean>();
   return (id) => {
     let fits = known.get(id);
-    if (fits === undefined) known.set(id, (fits = wanted(names.endpoint(id))));
+    if (fits !== undefined) return fits;
+    if (known.size >= KEPT_ANSWERS) known.clear();
+    known.set(id, (fits = wanted(names.endpoint(id))));
     return fits;
   };
 }

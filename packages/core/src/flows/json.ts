@@ -1,80 +1,21 @@
 import {
   Direction,
   type Endpoint,
-  type FlowEvent,
+  type FlowAddressJson,
   type FlowBatch,
+  type FlowEndpointJson,
+  type FlowEvent,
+  type FlowJson,
   Observation,
   Reply,
   TCP_FLAGS,
   Verdict,
 } from '@retina/sdk';
 import { formatAddress, formatWords } from '../identity/address.ts';
-import { detailsJson, type FlowDetailsJson } from './details-json.ts';
+import { detailsJson } from './details-json.ts';
 import type { NatEnd, NatEnds } from './nat.ts';
 
-/** One end of a flow in the shape of Hubble's JSON, `kind` and `zone` added. */
-export interface FlowEndpointJson {
-  readonly kind: string;
-  readonly namespace?: string;
-  readonly pod_name?: string;
-  readonly labels?: readonly string[];
-  readonly workloads?: readonly { readonly kind: string; readonly name: string }[];
-  readonly zone?: string;
-}
-
-/** An end of a flow on the other side of this node's address translation. */
-export interface FlowAddressJson extends FlowEndpointJson {
-  readonly address: string;
-  readonly port: number;
-}
-
-/** The ends that differ there. */
-export interface TranslatedJson {
-  readonly source?: FlowAddressJson;
-  readonly destination?: FlowAddressJson;
-}
-
-/** A flow record in the shape of Hubble's flow JSON, with the counters Hubble lacks. Counters are deltas. */
-export interface FlowJson extends FlowDetailsJson {
-  /** Last packet of the record; RFC 3339. */
-  readonly time: string;
-  readonly start_time: string;
-  readonly first_seen: string;
-  readonly verdict: 'FORWARDED' | 'DROPPED' | 'VERDICT_UNKNOWN';
-  readonly drop_reason_desc?: string;
-  readonly drop_location?: string;
-  readonly IP: { readonly source: string; readonly destination: string; readonly ipVersion: 'IPv4' | 'IPv6' };
-  readonly l4: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  readonly source: FlowEndpointJson;
-  readonly destination: FlowEndpointJson;
-  /** Names that DNS answers gave an end nobody knows, newest first. Hostile, like all text from packets. */
-  readonly source_names?: readonly string[];
-  readonly destination_names?: readonly string[];
-  /** How the packets go on: a service's backend, say. */
-  readonly translated_to?: TranslatedJson;
-  /** How they came, where the record shows them translated already. */
-  readonly translated_from?: TranslatedJson;
-  readonly Type: 'L3_L4' | 'L7';
-  readonly node_name?: string;
-  readonly traffic_direction: 'INGRESS' | 'EGRESS' | 'TRAFFIC_DIRECTION_UNKNOWN';
-  readonly trace_observation_point: 'FROM_ENDPOINT' | 'TO_ENDPOINT' | 'FROM_NETWORK' | 'TO_NETWORK' | 'HOST';
-  /** Absent where it is not known. */
-  readonly is_reply?: boolean;
-  readonly event: 'update' | 'start' | 'end' | 'reset' | 'expired';
-  readonly interface?: { readonly index: number; readonly name?: string };
-  /** Inode of the network namespace. */
-  readonly netns?: number;
-  readonly packets: number;
-  readonly bytes: number;
-  readonly tcp_flag_counts?: Readonly<Record<string, number>>;
-  /** Smoothed and smallest round-trip time, and from SYN to established, in microseconds. */
-  readonly rtt_us?: number;
-  readonly min_rtt_us?: number;
-  readonly setup_us?: number;
-  readonly retransmits?: number;
-  /** One of so many packets was looked at; counters are scaled. */
-  readonly sampling?: number;
-}
+export type { FlowAddressJson, FlowEndpointJson, FlowJson, TranslatedJson } from '@retina/sdk';
 
 /** Where names come from. */
 export interface FlowNames {

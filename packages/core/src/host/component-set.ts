@@ -2,6 +2,7 @@ import {
   RetinaError,
   type ComponentHealth,
   type Exporter,
+  type FlowReader,
   type Health,
   type HostFacts,
   type Logger,
@@ -24,6 +25,7 @@ export interface ComponentSetServices {
   readonly resolve: ResolveOptions;
   readonly plugin: PluginServices;
   readonly facts: HostFacts;
+  readonly flows: FlowReader;
   health(): Health;
   changed(health: ComponentHealth): void;
 }
@@ -176,6 +178,7 @@ export class ComponentSet {
       pipeline,
       metrics: this.services.agent,
       facts: this.services.facts,
+      flows: this.services.flows,
       health: () => this.services.health(),
       flushMs: () => Math.min(this.services.limits.releaseMs, this.deadline - Date.now()) * 0.8,
     });

@@ -1,4 +1,4 @@
-import type { Exporter, Health, HostFacts } from '@retina/sdk';
+import type { Exporter, FlowReader, Health, HostFacts } from '@retina/sdk';
 import { parseOptions } from '../config/options.ts';
 import type { ComponentConfig } from '../config/schema.ts';
 import type { FlowPipeline } from '../flows/pipeline.ts';
@@ -14,6 +14,7 @@ export interface ExporterServices {
   readonly pipeline: FlowPipeline;
   readonly metrics: AgentMetrics;
   readonly facts: HostFacts;
+  readonly flows: FlowReader;
   health(): Health;
   /** Milliseconds that are left when an exporter is stopped. */
   flushMs(): number;
@@ -46,6 +47,7 @@ export function exporterSteps(
         host: services.facts,
         metrics: store,
         endpoints,
+        flows: services.flows,
         labelText: (id) => store.labels.text(id),
         health: () => services.health(),
         serves: (url) => run.serves(url),

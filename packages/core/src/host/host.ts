@@ -13,6 +13,7 @@ import { TapService } from '../taps/service.ts';
 import { AgentMetrics } from './agent-metrics.ts';
 import { readAgent } from './agent-readings.ts';
 import { ComponentSet } from './component-set.ts';
+import { FlowNaming } from './flow-naming.ts';
 import { FlowSources } from './flow-sources.ts';
 import { Identities } from './identities.ts';
 import { nativePart, type NativePart } from './kernel.ts';
@@ -48,6 +49,8 @@ export class Host extends EventEmitter<HostEvents> {
   readonly flows: FlowPipeline;
   /** The last flow records. */
   readonly history: FlowHistory;
+  /** What flow records are about, in words. */
+  readonly flowNames: FlowNaming;
   /** Names of addresses that belong to no known endpoint. */
   readonly names = new AddressNameTable();
   /** Open flow sources and their statistics. */
@@ -119,6 +122,7 @@ export class Host extends EventEmitter<HostEvents> {
         names: this.names,
       },
       facts: { nodeName: config.nodeName, clusterName: config.clusterName, version: options.version ?? '0.0.0' },
+      flows: (this.flowNames = new FlowNaming(this)),
       health: () => this.health(),
       changed: (health) => {
         try {
@@ -229,6 +233,7 @@ export class Host extends EventEmitter<HostEvents> {
     await Promise.race([this.work, this.components.cutShort()]);
     await this.components.stop(deadline);
     this.identities[Symbol.dispose]();
+    this.flowNames[Symbol.dispose]();
     this.taps?.stop();
     this.agent[Symbol.dispose]();
     const left = new AbortController();
