@@ -1,0 +1,2 @@
+export { createPackage, type Created, type CreateOptions } from './create.ts';
+export { TEMPLATES, type Template } from './templates.ts';
