@@ -1,0 +1,159 @@
+#!/usr/bin/env node
+// npm run images -- --output DIR: the agent's and the operator's images as OCI archives, without a container daemon.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { baseTree } from './images/base.mjs';
+import { archive, layer } from './images/oci.mjs';
+import { addPackages } from './images/packages.mjs';
+import { cacheDir, ROOT } from './lib/paths.mjs';
+import { capture } from './lib/run.mjs';
+import { fail } from './lib/say.mjs';
+
+const USAGE = `usage: npm run images -- --output DIR [--tag TAG] [--repository PREFIX] [--rootfs]
+  --output DIR         where archives go: DIR/retina-agent.tar and DIR/retina-operator.tar
+  --tag TAG            default: dev
+  --repository PREFIX  default: localhost
+  --rootfs             write each image's files to DIR/NAME too, for images/NAME/Dockerfile
+  --only NAME          one of the two
+  --no-build           take the packages as they are built
+`;
+const ARCHITECTURE = { x64: 'amd64', arm64: 'arm64' }[process.arch];
+const LOADER = 'packages/loader/build/Release/retina_loader.node';
+const MODULES = 'retina/node_modules';
+/** What is promised of the agent's image. */
+const LIMIT = { compressed: 70e6, unpacked: 200e6 };
+
+const IMAGES = {
+  'retina-agent': {
+    title: 'Retina agent',
+    roots: () => ['packages/agent', 'packages/cli', ...all('plugins'), ...all('exporters')],
+    native: true,
+    commands: { retina: '@retina/cli/dist/main.js', 'retina-agent': '@retina/agent/dist/main.js' },
+    config: {
+      // A young generation of 1 MiB: what the agent allocates dies at once, and 10 MiB stay with the node.
+      Entrypoint: [
+        '/usr/local/bin/node',
+        '--max-semi-space-size=1',
+        `/${MODULES}/@retina/agent/dist/main.js`,
+        '--no-tui',
+      ],
+      Cmd: ['--config', '/retina/config/config.yaml'],
+      User: '0',
+    },
+  },
+  'retina-operator': {
+    title: 'Retina operator',
+    roots: () => ['packages/operator'],
+    commands: { 'retina-operator': '@retina/operator/dist/main.js' },
+    config: { Entrypoint: ['/usr/local/bin/node', `/${MODULES}/@retina/operator/dist/main.js`], User: '65532' },
+  },
+};
+
+const { values } = parse();
+if (!ARCHITECTURE) fail(`Images are built for amd64 and arm64; this is ${process.arch}.`);
+if (values.build) {
+  const { setup } = await import('./lib/setup.mjs');
+  await setup();
+}
+const output = resolve(values.output);
+mkdirSync(output, { recursive: true });
+const seconds = Number(process.env.SOURCE_DATE_EPOCH ?? capture('git', ['log', '-1', '--format=%ct'], { cwd: ROOT }) ?? 0);
+const report = {};
+for (const [name, image] of Object.entries(IMAGES)) {
+  if (values.only && name !== values.only) continue;
+  if (image.roots().every((root) => existsSync(join(ROOT, root, 'dist')))) report[name] = build(name, image);
+  else fail(`${name}: ${image.roots().find((root) => !existsSync(join(ROOT, root, 'dist')))} is not built.`, 'leave --no-build out');
+}
+writeFileSync(join(output, 'images.json'), `${JSON.stringify(report, null, 2)}\n`);
+
+function build(name, { title, roots, native, commands, config }) {
+  const addon = join(ROOT, LOADER);
+  const base = baseTree(native ? [addon] : []);
+  const app = new Map();
+  const packages = addPackages(app, MODULES, roots().map((root) => join(ROOT, root)));
+  const plain = (data, mode = 0o644) => ({ data: Buffer.from(data), mode });
+  if (native) {
+    const path = `${MODULES}/@retina/loader/prebuilds/${process.platform}-${process.arch}/retina_loader.node`;
+    app.set(path, { data: readFileSync(addon), mode: 0o755 });
+  }
+  app.set('retina/package.json', plain('{"private":true,"type":"module"}\n'));
+  app.set('retina/packages.json', plain(`${JSON.stringify(Object.fromEntries([...packages].sort()), null, 2)}\n`));
+  for (const [command, main] of Object.entries(commands)) {
+    app.set(`usr/local/bin/${command}`, plain(`#!/usr/local/bin/node\nimport '/${MODULES}/${main}';\n`, 0o755));
+  }
+  const cache = join(cacheDir(), 'images');
+  // The base does not change with the commit, so neither may its time.
+  const layers = [
+    { ...layer(base, 0, cache), comment: 'Node, C libraries, certificates' },
+    { ...layer(app, seconds, cache), comment: 'JavaScript, native loader, BPF objects' },
+  ];
+  const { bytes, ...facts } = archive({
+    names: [`${values.repository}/${name}:${values.tag}`],
+    layers,
+    architecture: ARCHITECTURE,
+    seconds,
+    config: { ...config, WorkingDir: '/retina', Env: ['PATH=/usr/local/bin', 'NODE_ENV=production', 'SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt', 'HOME=/tmp'] }, // prettier-ignore
+    labels: {
+      'org.opencontainers.image.title': title,
+      'org.opencontainers.image.licenses': 'MIT',
+      'org.opencontainers.image.version': values.tag,
+    },
+  });
+  for (const key of Object.keys(LIMIT)) {
+    if (facts[key] > LIMIT[key]) fail(`${name} is too large: ${mega(facts[key])} ${key}, at most ${mega(LIMIT[key])}.`, 'see retina/packages.json in it for what it holds'); // prettier-ignore
+  }
+  writeFileSync(join(output, `${name}.tar`), bytes);
+  if (values.rootfs) for (const tree of [base, app]) unpack(tree, join(output, name));
+  process.stdout.write(
+    `${name}:${values.tag} ${facts.digest} ${mega(facts.compressed)} compressed, ${mega(facts.unpacked)} unpacked, ${packages.size} packages\n`,
+  );
+  return { reference: `${values.repository}/${name}:${values.tag}`, ...facts, content: contentOf([base, app]) };
+}
+
+function unpack(tree, folder) {
+  for (const [path, { data, mode }] of tree) {
+    const target = join(folder, path);
+    mkdirSync(data ? dirname(target) : target, { recursive: true });
+    if (data) writeFileSync(target, data, { mode });
+  }
+}
+
+/** A name for what is in an image, whatever its time and tag. */
+function contentOf(trees) {
+  const hash = createHash('sha256');
+  for (const tree of trees) {
+    for (const path of [...tree.keys()].sort()) hash.update(`${path}\0`).update(tree.get(path).data ?? '');
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function all(kind) {
+  return readdirSync(join(ROOT, kind))
+    .map((name) => join(kind, name))
+    .filter((folder) => existsSync(join(ROOT, folder, values.build ? 'package.json' : 'dist/retina.json')));
+}
+
+function mega(bytes) {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function parse() {
+  const options = {
+    output: { type: 'string' },
+    tag: { type: 'string', default: 'dev' },
+    repository: { type: 'string', default: 'localhost' },
+    rootfs: { type: 'boolean', default: false },
+    build: { type: 'boolean', default: true },
+    only: { type: 'string' },
+  };
+  try {
+    const parsed = parseArgs({ options, allowNegative: true });
+    if (parsed.values.output) return parsed;
+    process.stderr.write(USAGE);
+  } catch (error) {
+    process.stderr.write(`${error.message}\n${USAGE}`);
+  }
+  process.exit(2);
+}
