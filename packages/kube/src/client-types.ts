@@ -1,4 +1,4 @@
-import type { KubeObject } from './objects.ts';
+import type { KubeObject, ObjectMeta } from './objects.ts';
 import type { Resource } from './resource.ts';
 
 /** Which object, or collection, a request is for. */
@@ -42,8 +42,8 @@ export interface PatchOptions extends CallOptions {
   readonly dryRun?: boolean;
 }
 
-/** `object` without what the server adds: what create, replace and apply send. */
-export type Draft<T extends KubeObject> = Omit<T, 'metadata'> & { readonly metadata: T['metadata'] };
+/** What create, replace and apply send: as much of an object as is said. `apiVersion` and `kind` are filled in. */
+export type Draft<T extends KubeObject> = Partial<Omit<T, 'metadata'>> & { readonly metadata: ObjectMeta };
 
 /**
  * Talks to one API server with one user's rights. Every call that fails throws a {@link KubeError}. Refusals by rate

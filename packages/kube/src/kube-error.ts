@@ -21,4 +21,11 @@ export class KubeError extends RetinaError {
   get gone(): boolean {
     return this.status === 410;
   }
+
+  /** `thrown` itself if it is one. */
+  static of(thrown: unknown, code: ErrorCode, summary: string): KubeError {
+    if (thrown instanceof KubeError) return thrown;
+    const found = thrown instanceof Error ? thrown.message : String(thrown);
+    return new KubeError(code, summary, { found, retryable: true, cause: thrown });
+  }
 }

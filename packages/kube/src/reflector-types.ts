@@ -27,9 +27,9 @@ export interface ReflectorCounts {
   bookmarks: number;
   /** Lists after the first. */
   relists: number;
-  /** Failures, by cause: a status code, or `connection`, `idle`, `gone`, `malformed`, `too-large`, `handler`. */
+  /** Failures, by cause: a status code, or `connection`, `idle`, `malformed`, `credentials`, `handler`. */
   readonly failures: Map<string, number>;
-  /** Bytes read. */
+  /** Bytes of lists and watches. */
   bytes: number;
 }
 

@@ -65,3 +65,11 @@ export function pathOf(at: Resource, namespace?: string, name?: string): string 
   const inside = at.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
   return `${root}${inside}/${at.plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
 }
+
+/** `?a=1&b=2`, of what is defined; `''` if nothing is. */
+export function query(parameters: Readonly<Record<string, string | number | undefined>>): string {
+  const search = new URLSearchParams();
+  for (const [key, value] of Object.entries(parameters)) if (value !== undefined) search.set(key, String(value));
+  const text = search.toString();
+  return text && `?${text}`;
+}
