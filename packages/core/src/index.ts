@@ -15,7 +15,8 @@ export type { EndpointProvider, EndpointSpec } from './identity/endpoint-spec.ts
 export { identityFileSchema, parseIdentity, readIdentityFile } from './identity/file.ts';
 export { FileIdentity, type FileIdentityOptions } from './identity/file-provider.ts';
 export { LocalIdentity, type LocalIdentityOptions, type LocalNetwork } from './identity/local.ts';
-export { type EndpointListener, EndpointTable, type EndpointTableOptions } from './identity/table.ts';
+export type { EndpointListener } from './identity/directory.ts';
+export { EndpointTable, type EndpointTableOptions } from './identity/table.ts';
 export { bucketProblem } from './metrics/declare.ts';
 export { LabelDomain, LabelTable, OVERFLOW_LABEL, UNKNOWN_LABEL } from './metrics/labels.ts';
 export type { PodMetricsConfig } from './metrics/pod-options.ts';

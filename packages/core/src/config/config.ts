@@ -27,6 +27,33 @@ export interface MetricsConfiguration {
   readonly namespaces: { readonly include?: readonly string[]; readonly exclude?: readonly string[] };
 }
 
+/** As Kubernetes' LabelSelector: every one of these must hold. */
+export interface LabelSelector {
+  readonly matchLabels: Readonly<Record<string, string>>;
+  readonly matchExpressions: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values: readonly string[];
+  }[];
+}
+
+/** What the cluster is asked for. */
+export interface KubernetesConfig {
+  /** Whether an API server is asked at all. */
+  readonly enabled: boolean;
+  /** Absolute; undefined: the pod's service account, or KUBECONFIG. */
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** In remote context: where pods of other nodes are read from. */
+  readonly source: 'pods' | 'endpoints';
+  /** Pod-level metrics for what carries the annotation `retina.sh: observe` only; MetricsConfiguration objects are not asked for. */
+  readonly annotations: boolean;
+  /** Every endpoint is reported, whatever annotations, selectors and namespaces say. */
+  readonly bypass: boolean;
+  readonly podSelector: LabelSelector | undefined;
+  readonly namespaceSelector: LabelSelector | undefined;
+}
+
 /** A checked configuration: what `Host.start` takes. Plain data, frozen. */
 export interface Config {
   readonly plugins: Readonly<Record<string, ComponentConfig>>;
@@ -49,6 +76,7 @@ export interface Config {
   };
   /** `file` is absolute. */
   readonly identity: { readonly file: string | undefined; readonly local: boolean };
+  readonly kubernetes: KubernetesConfig;
   /** `10.0.0.1:443`, `[fd00::1]:6443` */
   readonly apiServers: readonly string[];
   readonly kernelEvents: { readonly namespaces: 'auto' | 'node' | 'all' };

@@ -1,3 +1,4 @@
+import { kubernetesNotes } from './kubernetes.ts';
 import type { ConfigProblem } from './problem.ts';
 import type { ComponentConfig, RawConfig } from './schema.ts';
 import type { ConfigText } from './source.ts';
@@ -7,9 +8,6 @@ const WITHOUT_EFFECT: Readonly<Partial<Record<keyof RawConfig, string>>> = {
   enabledPlugin_win: 'names plugins for Windows nodes',
   enableTelemetry: 'this agent sends no telemetry to anyone',
   telemetryInterval: 'this agent sends no telemetry to anyone',
-  enableRetinaEndpoint: 'needs a cluster; identities come from this host and from identity.file',
-  enableAnnotations: 'needs a cluster; identities come from this host and from identity.file',
-  bypassLookupIPOfInterest: 'every address is observed; metricsConfiguration.namespaces chooses what is reported',
   filterMapMaxEntries: 'every address is observed, so there is no filter map',
   packetParserRingBuffer: 'flows are always aggregated in rings in the kernel',
   packetParserRingBufferSize: 'the size of the flow rings is an option of the packetparser plugin',
@@ -18,7 +16,6 @@ const WITHOUT_EFFECT: Readonly<Partial<Record<keyof RawConfig, string>>> = {
 /** Values that say nothing more than the default does are no news. */
 const SILENT: Readonly<Partial<Record<keyof RawConfig, unknown>>> = {
   enableTelemetry: false,
-  enableAnnotations: false,
 };
 
 /** Flat keys that became options of a plugin; each is offered to every enabled plugin that declares it. */
@@ -103,5 +100,6 @@ export function notes(raw: RawConfig, text: ConfigText): ConfigProblem[] {
   if (!raw.plugins && !raw.enabledPlugin && !raw.enabledPlugin_linux) {
     out.push({ path: 'plugins', message: 'no plugin is enabled, so nothing is observed' });
   }
+  out.push(...kubernetesNotes(raw, text));
   return out;
 }

@@ -110,7 +110,7 @@ enableTCX: "off"
       logLevel: 'debug',
     });
     expect(warnings.map(({ path }) => path).sort()).toEqual([
-      'bypassLookupIPOfInterest', 'enableRetinaEndpoint', 'filterMapMaxEntries', 'metricsInterval', 'packetParserRingBuffer',
+      'enableRetinaEndpoint', 'filterMapMaxEntries', 'metricsInterval', 'packetParserRingBuffer',
       'packetParserRingBufferSize', 'telemetryInterval',
     ]); // prettier-ignore
   });

@@ -5,6 +5,7 @@ import { RetinaError } from '@retina/sdk';
 import { applyEnvironment } from './environment.ts';
 import { components, notes } from './legacy.ts';
 import { ConfigError, type ConfigProblem } from './problem.ts';
+import { kubernetesConfig } from './kubernetes.ts';
 import { configSchema, type Config, type RawConfig } from './schema.ts';
 import { ConfigText } from './source.ts';
 import { validate } from './validate.ts';
@@ -111,6 +112,7 @@ function toConfig(raw: RawConfig, directory: string): Config {
       file: raw.identity.file === undefined ? undefined : path.resolve(directory, raw.identity.file),
       local: raw.identity.local,
     },
+    kubernetes: kubernetesConfig(raw, directory),
     apiServers: raw.apiServers,
     kernelEvents: raw.kernelEvents,
     flows: raw.flows,

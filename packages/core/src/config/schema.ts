@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseServer } from '../node/api-servers.ts';
 import { parseDuration } from './duration.ts';
+import { kubernetesKey } from './kubernetes-schema.ts';
 
 export type * from './config.ts';
 
@@ -115,6 +116,7 @@ const hostKeys = {
     })
     .default({ local: true })
     .describe('Where names of endpoints come from.'),
+  kubernetes: kubernetesKey,
   apiServers: z
     .array(
       z.string().refine((text) => parseServer(text) !== undefined, {
@@ -174,15 +176,28 @@ const configMapKeys = {
     ),
   enableTelemetry: z.boolean().optional().describe('No effect: no telemetry is ever sent.'),
   telemetryInterval: duration(120_000).optional().describe('No effect: no telemetry is ever sent.'),
-  enableRetinaEndpoint: z.boolean().optional().describe('No effect without a cluster.'),
+  enableRetinaEndpoint: z
+    .boolean()
+    .optional()
+    .describe('In remote context: pods of other nodes are read from RetinaEndpoint objects, see kubernetes.source.'),
   enablePodLevel: z.boolean().default(false).describe('Pod-level metrics.'),
   remoteContext: z
     .boolean()
     .default(false)
     .describe('Pod-level metrics name both ends of a flow, not only the local one.'),
-  enableAnnotations: z.boolean().optional().describe('No effect without a cluster.'),
+  enableAnnotations: z
+    .boolean()
+    .optional()
+    .describe(
+      'Pod-level metrics only for pods that carry the annotation `retina.sh: observe`, or whose namespace does. No effect without a cluster.',
+    ),
   enableConntrackMetrics: z.boolean().optional().describe('Passed to plugins that have the option.'),
-  bypassLookupIPOfInterest: z.boolean().optional().describe('No effect: every address is observed.'),
+  bypassLookupIPOfInterest: z
+    .boolean()
+    .optional()
+    .describe(
+      'Pod-level metrics for every endpoint, whatever annotations, selectors and the namespaces of MetricsConfiguration say.',
+    ),
   dataAggregationLevel: z.enum(['low', 'high']).optional().describe('Passed to plugins that have the option.'),
   dataSamplingRate: z.int().min(1).max(4_294_967_295).optional().describe('Passed to plugins that have the option.'),
   conntrackReportInterval: duration(1000).optional().describe('Passed to plugins that have the option.'),

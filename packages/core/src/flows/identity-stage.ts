@@ -19,6 +19,8 @@ export class IdentityStage {
   private readonly nat: TranslationTable | undefined;
   private cache = new Uint32Array(1024 * CELLS);
   private readonly uplinkRows: number[] = [];
+  /** The record at hand has an address that has changed hands lately. */
+  private timed = false;
 
   /** `nat`: what the node is known to translate; without it, or where it knows nothing, flows at the uplinks are matched. */
   constructor(endpoints: EndpointTable, now: () => number = Date.now, nat?: TranslationTable) {
@@ -47,22 +49,24 @@ export class IdentityStage {
     const { endpoints } = this;
     const s = (i: number) => batch.sourceWord(row, i);
     const d = (i: number) => batch.destinationWord(row, i);
-    let source = endpoints.find(s(0), s(1), s(2), s(3));
-    let destination = endpoints.find(d(0), d(1), d(2), d(3));
+    // A record may come after an address has got a new owner: whose it was counts, not whose it is.
+    const time = batch.start(row) || Infinity;
+    let source = endpoints.findAt(s(0), s(1), s(2), s(3), time);
+    let destination = endpoints.findAt(d(0), d(1), d(2), d(3), time);
+    this.timed = endpoints.changedLately(s(0), s(1), s(2), s(3)) || endpoints.changedLately(d(0), d(1), d(2), d(3));
     let tap = 0;
     switch (batch.observation(row)) {
       case Observation.FROM_ENDPOINT:
         tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
-        if (tap !== 0) {
-          if (source === 0) endpoints.learn(tap, s(0), s(1), s(2), s(3));
-          source = tap;
-        }
+        source = endpoints.behind(tap, source, false, [s(0), s(1), s(2), s(3)]);
+        tap &&= source;
         if (source !== 0 && this.isAway(destination)) this.askAgain(this.translations.pod(batch, row, true, source));
         destination ||= this.behindAddress(batch, row, false);
         break;
       case Observation.TO_ENDPOINT:
         tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
-        destination = tap || destination;
+        destination = endpoints.behind(tap, destination, true, [d(0), d(1), d(2), d(3)]);
+        tap &&= destination;
         if (destination !== 0 && this.isAway(source))
           this.askAgain(this.translations.pod(batch, row, false, destination));
         source ||= this.behindAddress(batch, row, true);
@@ -145,7 +149,8 @@ export class IdentityStage {
     if (flow === 0) return;
     const at = flow * CELLS;
     if (at >= this.cache.length) this.cache = resized(this.cache, Math.max(at + CELLS, this.cache.length * 2));
-    this.cache[at] = this.mayBeTold(batch, row) ? 0 : this.endpoints.epoch; // 0 is no epoch: it is looked up again
+    // 0 is no epoch: it is looked up again
+    this.cache[at] = this.timed || this.mayBeTold(batch, row) ? 0 : this.endpoints.epoch;
     this.cache[at + 1] = source;
     this.cache[at + 2] = destination;
     this.cache[at + 3] = tap;

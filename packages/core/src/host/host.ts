@@ -18,19 +18,12 @@ import { FlowSources } from './flow-sources.ts';
 import { Identities } from './identities.ts';
 import { nativePart, type NativePart } from './kernel.ts';
 import { jsonLogger } from './logger.ts';
+import { LIMITS } from './limits.ts';
+import { podConfig } from './pod-config.ts';
 import { searchPath } from './resolve.ts';
 import { catchStrays } from './strays.ts';
-import type { HostEvents, HostOptions, Limits, ReconcileReport } from './types.ts';
+import type { HostEvents, HostOptions, PodOverride, ReconcileReport } from './types.ts';
 
-const LIMITS: Limits = {
-  setupMs: 10_000,
-  handlerMs: 50,
-  failures: 5,
-  slow: 10,
-  restartMs: 1000,
-  restartMaxMs: 60_000,
-  releaseMs: 5000,
-};
 const SWEEP_MS = 1000;
 /** Sweeps between two of the names, which are checked when they are read. */
 const NAMES_EVERY = 30;
@@ -66,6 +59,9 @@ export class Host extends EventEmitter<HostEvents> {
   private current: Config;
   /** Why a newer configuration is not in force; whoever reads configurations sets it. Part of {@link Host.health}. */
   configProblem: RetinaError | undefined;
+  /** What is amiss with other parts of the agent, by what they call it. Part of {@link Host.health}. */
+  readonly problems = new Map<string, RetinaError>();
+  private override: PodOverride = {};
   private started = false;
   private ending: Promise<void> | undefined;
   private work: Promise<unknown> = Promise.resolve();
@@ -92,7 +88,7 @@ export class Host extends EventEmitter<HostEvents> {
     this.endpoints = new EndpointTable();
     this.metrics = new MetricStore({
       endpoints: this.endpoints,
-      pods: podConfig(config),
+      pods: podConfig(config, {}),
       onOverflow: (family, maxSeries) => {
         log.warn('a metric has reached its most series; more go to its overflow series', { metric: family, maxSeries });
       },
@@ -151,7 +147,7 @@ export class Host extends EventEmitter<HostEvents> {
   health(): Health {
     const components = this.components.health();
     const ready = this.started && this.components.requiredRun();
-    const problems = [this.configProblem, this.identities.problem].flatMap((problem) =>
+    const problems = [this.configProblem, this.identities.problem, ...this.problems.values()].flatMap((problem) =>
       problem ? [{ code: problem.code, message: problem.message }] : [],
     );
     return { live: true, ready: ready && !this.ending, components, problems };
@@ -175,6 +171,17 @@ export class Host extends EventEmitter<HostEvents> {
   /** The plugin or exporter of that name, once it is imported. */
   definition(kind: 'plugin' | 'exporter', name: string): Plugin | Exporter | undefined {
     return this.components.definition(kind, name);
+  }
+
+  /** What the cluster says about pod-level metrics, at once; left out: what the configuration says. */
+  overridePods(override: PodOverride): void {
+    this.override = override;
+    this.metrics.configurePods(podConfig(this.current, override));
+  }
+
+  /** API servers that were found, beside those of the configuration. */
+  foundApiServers(servers: readonly string[]): void {
+    this.apiServers.found(servers);
   }
 
   /** Goes over to another configuration: only components whose part of it changed are released and set up afresh. */
@@ -219,9 +226,10 @@ export class Host extends EventEmitter<HostEvents> {
       (key) => !same(before[key], config[key]),
     );
     if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);
-    if (!same(podConfig(before), podConfig(config))) this.metrics.configurePods(podConfig(config));
+    this.metrics.configurePods(podConfig(config, this.override));
     if (!same(before.apiServers, config.apiServers)) this.apiServers.configure(config.apiServers);
-    if (!same(before.identity, config.identity)) await this.identities.configure(config);
+    const names = (one: Config) => ({ ...one.identity, cluster: one.kubernetes.enabled });
+    if (!same(names(before), names(config))) await this.identities.configure(config);
     const report = { ...(await this.components.apply(config)), pending };
     this.log.info('configuration applied', { ...report });
     this.emit('reconciled', report);
@@ -241,10 +249,6 @@ export class Host extends EventEmitter<HostEvents> {
     const late = sleep(Math.max(0, deadline - Date.now()), undefined, { signal: left.signal }).catch(() => undefined);
     await Promise.race([settled, late]).finally(() => left.abort());
   }
-}
-
-function podConfig(config: Config) {
-  return { context: config.podLevel, metrics: config.metricsConfiguration };
 }
 
 function same(a: unknown, b: unknown): boolean {

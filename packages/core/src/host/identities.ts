@@ -31,7 +31,14 @@ export class Identities implements Disposable {
     const { file, local } = config.identity;
     if (file !== undefined) this.file = new FileIdentity({ table, file, log });
     try {
-      if (local && loader) this.local = new LocalIdentity({ table, network: loader, hostName: config.nodeName, log });
+      if (local && loader)
+        this.local = new LocalIdentity({
+          table,
+          network: loader,
+          hostName: config.nodeName,
+          names: !config.kubernetes.enabled,
+          log,
+        });
       await Promise.all([this.file?.reload(), this.local?.refresh()]);
     } catch (error) {
       log.error('this host cannot be asked for its endpoints', { error: String(error) });

@@ -1,5 +1,6 @@
 import type { ComponentHealth, Exporter, Logger, Plugin } from '@retina/sdk';
 import type { LoaderApi } from '@retina/loader';
+import type { MetricsConfiguration } from '../config/schema.ts';
 
 /** What an embedder may put in place of the defaults. */
 export interface HostOptions {
@@ -36,6 +37,14 @@ export interface Limits {
   readonly restartMaxMs: number;
   /** Time one component's release may take. */
   readonly releaseMs: number;
+}
+
+/** What a cluster says about pod-level metrics. */
+export interface PodOverride {
+  /** In place of the configuration's. */
+  readonly metrics?: MetricsConfiguration | undefined;
+  /** Only endpoints that an annotation or a selector chose are reported. */
+  readonly chosen?: boolean;
 }
 
 /** What `reconcile` did, by component as `plugin packetparser`. */

@@ -1,4 +1,4 @@
-import type { EndpointSpec } from './endpoint-spec.ts';
+import { addressesOf, type EndpointSpec } from './endpoint-spec.ts';
 
 /** What one provider says of one endpoint. */
 export interface Claim {
@@ -10,6 +10,10 @@ export interface Claim {
   addresses: readonly string[];
   /** Addresses seen, not told. */
   learned: readonly string[];
+  /** Addresses seen that another claim names: part of `addresses`. */
+  bound: readonly string[];
+  /** With an incarnation: key of the claim of this host's that is it. */
+  boundBy: string | undefined;
   /** 0 while it is merged into a claim of higher precedence on one of its addresses. */
   id: number;
   into: Claim | undefined;
@@ -18,6 +22,16 @@ export interface Claim {
 /** The claim that stands for a claim: itself unless it is merged. */
 export function rootOf(claim: Claim): Claim {
   return claim.into ?? claim;
+}
+
+export function newClaim(precedence: number, turn: number, spec: EndpointSpec): Claim {
+  const addresses = addressesOf(spec);
+  return { precedence, turn, spec, addresses, learned: [], bound: [], boundBy: undefined, id: 0, into: undefined };
+}
+
+/** Whether a claim on an address of another's can be the same thing: what has been found elsewhere is not here as well. */
+export function mayBe(claim: Claim, other: Claim): boolean {
+  return other.boundBy === undefined || claim.spec.netns === undefined || other.boundBy === claim.spec.key;
 }
 
 /** Interface indexes or namespace inodes to endpoint ids, with the claim that holds each. */

@@ -26,6 +26,15 @@ export interface EndpointSpec {
   readonly learn?: boolean;
   /** A link joins it to the agent's namespace: packets seen there with an address that others claim, too, are its. */
   readonly near?: boolean;
+  /** Chosen by an annotation or a selector, where pod-level metrics are kept for chosen endpoints only. */
+  readonly observed?: boolean;
+  /** Found by its interface; who it is, a provider of higher precedence says. */
+  readonly anonymous?: boolean;
+  /**
+   * For a pod of this node: which run of it this is. The first namespace of this host that is found to have one of its
+   * addresses is its own, and no other until this changes: an address that another pod has got meanwhile is not its.
+   */
+  readonly incarnation?: string;
 }
 
 /** One source of endpoints. Every change is visible to look-ups at once. */
@@ -45,8 +54,8 @@ export function sameIdentity(a: EndpointSpec, b: EndpointSpec): boolean {
 }
 
 /** All that may change about an endpoint while it stays the same. */
-export function describes({ workloads, labels, service, zone, node }: EndpointSpec): string {
-  return JSON.stringify([workloads, labels, service, zone, node]);
+export function describes({ workloads, labels, service, zone, node, observed }: EndpointSpec): string {
+  return JSON.stringify([workloads, labels, service, zone, node, observed ?? false]);
 }
 
 /** The addresses of a spec as canonical text, each once; what is no address is left out. */

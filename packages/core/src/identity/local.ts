@@ -22,6 +22,8 @@ export interface LocalIdentityOptions {
   readonly network: LocalNetwork;
   /** Name of the host's own endpoint, and `node` of all. */
   readonly hostName: string;
+  /** False: only which interface leads to whom is asked of this host; names come from elsewhere. Default true. */
+  readonly names?: boolean;
   readonly log?: Logger;
   /** Where `ip netns` keeps names. Default /run/netns. */
   readonly namespacesFolder?: string;
@@ -200,9 +202,10 @@ export class LocalIdentity implements Disposable {
   }
 
   private pod(key: string, name: string, links: readonly Interface[], more: Partial<EndpointSpec>): EndpointSpec {
-    const { hostName } = this.options;
+    const { hostName: node, names = true } = this.options;
     const interfaces = links.map(({ ifindex }) => ifindex).sort((a, b) => a - b);
-    return { key, kind: 'pod', namespace: 'netns', name, node: hostName, interfaces, ...more };
+    if (!names) return { key, kind: 'pod', name: '', node, interfaces, anonymous: true, ...more };
+    return { key, kind: 'pod', namespace: 'netns', name, node, interfaces, ...more };
   }
 }
 

@@ -1,18 +1,12 @@
 import type { Endpoint, EndpointReader } from '@retina/sdk';
 import { formatWords } from './address.ts';
 import { words } from './address-map.ts';
-import { type Claim, rootOf } from './claim.ts';
+import { type Claim, mayBe, newClaim, rootOf } from './claim.ts';
 import { claimProvider } from './claim-provider.ts';
-import { EndpointIndex, type Retired } from './endpoint-index.ts';
-import {
-  addressesOf,
-  describes,
-  type EndpointProvider,
-  type EndpointSpec,
-  toEndpoint,
-  UNKNOWN_ENDPOINT,
-  wordsOf,
-} from './endpoint-spec.ts';
+import { EndpointDirectory, type EndpointListener } from './directory.ts';
+import { EndpointIndex } from './endpoint-index.ts';
+import { addressesOf, describes, type EndpointProvider, type EndpointSpec, type Words } from './endpoint-spec.ts';
+import { Retirement } from './retirement.ts';
 
 export interface EndpointTableOptions {
   /** Milliseconds since the Unix epoch. */
@@ -21,9 +15,7 @@ export interface EndpointTableOptions {
   readonly lingerMs?: number;
 }
 
-export type EndpointListener = (change: 'updated' | 'removed', id: number) => void;
-
-const [MAX_LEARNED, MAX_REMEMBERED] = [256, 4096];
+const MAX_LEARNED = 256;
 const NOTHING: readonly string[] = [];
 
 /**
@@ -35,26 +27,36 @@ export class EndpointTable implements EndpointReader {
   /** Changes whenever a look-up may give another answer: what is cached by address is stale then. */
   epoch = 1;
   private readonly now: () => number;
-  private readonly lingerMs: number;
   private readonly index = new EndpointIndex();
-  private readonly endpoints = new Map<number, Endpoint>();
+  private readonly retired: Retirement;
+  private readonly directory = new EndpointDirectory();
   private readonly owners = new Map<number, Claim>();
   private readonly hosts = new Set<number>();
   private readonly hostClaims = new Set<Claim>();
-  private readonly remembered = new Map<number, Endpoint>();
-  private readonly listeners = new Set<EndpointListener>();
-  private retired: Retired[] = [];
   private lastId = 0;
   private turns = 0;
 
   constructor(options: EndpointTableOptions = {}) {
     this.now = options.now ?? Date.now;
-    this.lingerMs = options.lingerMs ?? 10_000;
+    this.retired = new Retirement(this.index, this.now, options.lingerMs ?? 10_000);
   }
 
   /** Id of the endpoint of an address, given as four little-endian words; 0 if unknown. */
   find(w0: number, w1: number, w2: number, w3: number): number {
     return this.index.addresses.get(w0, w1, w2, w3);
+  }
+
+  /**
+   * Id of the endpoint that had an address at a time, in milliseconds since the Unix epoch: who had it before, if it has
+   * changed hands since; 0 if nobody had it who is known.
+   */
+  findAt(w0: number, w1: number, w2: number, w3: number, time: number): number {
+    return this.index.at(w0, w1, w2, w3, time);
+  }
+
+  /** Whether an address has changed hands lately, so that {@link findAt} depends on the time. */
+  changedLately(w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.index.changed(w0, w1, w2, w3);
   }
 
   /** Id of the endpoint behind an interface of the agent's namespace; 0 if unknown. */
@@ -73,7 +75,7 @@ export class EndpointTable implements EndpointReader {
   }
 
   byId(id: number): Endpoint {
-    return this.endpoints.get(id) ?? UNKNOWN_ENDPOINT;
+    return this.directory.byId(id);
   }
 
   byAddress(address: Uint8Array): Endpoint {
@@ -82,7 +84,7 @@ export class EndpointTable implements EndpointReader {
 
   /** As {@link byId}, but the last few thousand endpoints that are gone are still named: for the flow history. */
   recall(id: number): Endpoint {
-    return this.endpoints.get(id) ?? this.remembered.get(id) ?? UNKNOWN_ENDPOINT;
+    return this.directory.recall(id);
   }
 
   /** Whether an endpoint is this host itself, under whatever name. */
@@ -95,15 +97,19 @@ export class EndpointTable implements EndpointReader {
     return this.index.interfaces.leadsTo(id);
   }
 
+  /** Whether an annotation or a selector chose an endpoint. */
+  observed(id: number): boolean {
+    return this.directory.observed(id);
+  }
+
   /** Live endpoints, those that linger included. */
   list(): IterableIterator<Endpoint> {
-    return this.endpoints.values();
+    return this.directory.list();
   }
 
   /** `updated`: an endpoint's names or labels changed. `removed`: it is gone and its linger time is over. */
   onChange(listener: EndpointListener): Disposable {
-    this.listeners.add(listener);
-    return { [Symbol.dispose]: () => void this.listeners.delete(listener) };
+    return this.directory.onChange(listener);
   }
 
   /** Where two providers claim an address, the higher precedence wins (local 0, a file 10). */
@@ -126,22 +132,42 @@ export class EndpointTable implements EndpointReader {
     return true;
   }
 
+  /**
+   * The endpoint at the near side of an interface, where `tap` was found by the interface and `owner` by the address of a
+   * packet that came from there or, with `delivered`, goes there. A namespace nobody has named is the pod that packets
+   * delivered to it are for, for good; what comes from it can carry any address.
+   */
+  behind(tap: number, owner: number, delivered: boolean, words: Words): number {
+    if (tap === 0 || tap === owner) return owner;
+    if (owner === 0) {
+      if (!delivered) this.learn(tap, ...words);
+      return tap;
+    }
+    const claim = this.owners.get(tap);
+    const pod = this.owners.get(owner);
+    if (!claim?.spec.anonymous || pod?.spec.incarnation === undefined || pod.boundBy !== undefined) return tap;
+    if (!delivered) return owner;
+    this.index.delist(claim);
+    const text = formatWords(...words);
+    Object.assign(claim, { bound: [...claim.bound, text], addresses: [...claim.addresses, text] });
+    this.index.enlist(claim);
+    this.settle(claim);
+    return rootOf(claim).id;
+  }
+
   /** Ends what has lingered long enough. The host calls it about once a second. */
   sweep(): void {
-    const now = this.now();
-    const over = this.retired.filter((r) => r.until <= now);
-    if (over.length === 0) return;
-    this.retired = this.retired.filter((r) => r.until > now);
-    for (const gone of over) {
-      this.index.expire(gone.id, gone);
-      if (gone.whole) this.remember(gone.id);
+    const whole = this.retired.sweep();
+    if (whole === undefined) return;
+    for (const id of whole) {
+      this.directory.remember(id);
+      this.index.passing.delete(id);
     }
     this.epoch++;
   }
 
   private add(precedence: number, spec: EndpointSpec): Claim {
-    const addresses = addressesOf(spec);
-    const claim: Claim = { precedence, turn: ++this.turns, spec, addresses, learned: NOTHING, id: 0, into: undefined };
+    const claim = newClaim(precedence, ++this.turns, spec);
     if (spec.host) this.hostClaims.add(claim);
     this.index.enlist(claim);
     this.settle(claim);
@@ -152,20 +178,21 @@ export class EndpointTable implements EndpointReader {
     const before = claim.spec;
     const gone = new Set(claim.addresses);
     this.index.delist(claim);
-    Object.assign(claim, { spec, addresses: addressesOf(spec) });
+    Object.assign(claim, { spec, addresses: [...new Set([...addressesOf(spec), ...claim.bound])] });
+    if (before.incarnation !== spec.incarnation) claim.boundBy = undefined;
     for (const text of claim.addresses) gone.delete(text);
     this.index.enlist(claim);
     const lost = (list: readonly number[] = [], now: readonly number[] = []) => list.filter((n) => !now.includes(n));
     const { interfaces, netns } = before;
-    this.linger(rootOf(claim).id, [...gone], lost(interfaces, spec.interfaces), lost(netns, spec.netns));
+    this.retired.add(rootOf(claim).id, [...gone], lost(interfaces, spec.interfaces), lost(netns, spec.netns));
     this.settle(claim, gone);
-    if (claim.id !== 0 && describes(before) !== describes(spec)) this.tell('updated', claim.id);
+    if (claim.id !== 0 && describes(before) !== describes(spec)) this.directory.tell('updated', claim.id);
   }
 
   private drop(claim: Claim): void {
     this.hostClaims.delete(claim);
     this.index.delist(claim);
-    if (claim.into) this.linger(claim.into.id, claim.addresses, claim.spec.interfaces, claim.spec.netns);
+    if (claim.into) this.retired.add(claim.into.id, claim.addresses, claim.spec.interfaces, claim.spec.netns);
     else this.retire(claim);
     this.settle(undefined, claim.addresses);
   }
@@ -179,25 +206,34 @@ export class EndpointTable implements EndpointReader {
     // Highest first: a claim is merged into one that is already settled.
     const order = [...claims].sort((a, b) => b.precedence - a.precedence);
     for (const c of order) this.merge(c);
-    for (const c of order) this.index.point(c);
+    for (const c of order) this.index.point(c, this.now());
     this.hosts.clear();
     for (const c of this.hostClaims) {
       this.hosts.add(c.id);
-      for (const text of c.addresses) this.hosts.add(rootOf(this.index.claimantsOf(text)[0]!).id);
+      for (const text of c.addresses) {
+        const first = rootOf(this.index.claimantsOf(text)[0]!);
+        // A proxy may keep the addresses of services on an interface of the host.
+        if (first.spec.kind !== 'service') this.hosts.add(first.id);
+      }
     }
     this.epoch++;
   }
 
   private merge(claim: Claim): void {
     let into: Claim | undefined;
-    // The host has many addresses, and a file may give one of them a name of its own: that names no other.
     if (!claim.spec.host) {
+      // The host has many addresses, and a file may give one of them a name of its own: that names no other.
       for (const text of claim.addresses) {
         const first = this.index.claimantsOf(text)[0]!;
-        if (first.precedence > claim.precedence && (!into || first.precedence > into.precedence)) into = rootOf(first);
+        if (first.precedence <= claim.precedence || (into && first.precedence <= into.precedence)) continue;
+        if (mayBe(claim, rootOf(first))) into = rootOf(first);
       }
     }
-    if (into && claim.id !== 0) this.retire(claim);
+    if (into?.spec.incarnation !== undefined && claim.spec.netns) into.boundBy = claim.spec.key;
+    if (into && claim.id !== 0) {
+      this.index.passing.add(claim.id);
+      this.retire(claim);
+    }
     claim.into = into;
     if (into) return;
     if (claim.id === 0) this.owners.set((claim.id = ++this.lastId), claim);
@@ -206,44 +242,14 @@ export class EndpointTable implements EndpointReader {
 
   private describe(claim: Claim): void {
     const { spec, id, addresses, learned } = claim;
-    this.endpoints.set(id, toEndpoint(id, spec, learned.length > 0 ? [...addresses, ...learned] : addresses));
+    this.directory.describe(id, spec, learned.length > 0 ? [...addresses, ...learned] : addresses);
   }
 
   private retire(claim: Claim): void {
     const { id, spec, addresses, learned } = claim;
     this.owners.delete(id);
-    this.linger(id, [...addresses, ...learned], spec.interfaces, spec.netns, true);
+    this.retired.add(id, [...addresses, ...learned], spec.interfaces, spec.netns, true);
     claim.learned = NOTHING;
     claim.id = 0;
-  }
-
-  /** Keeps what an endpoint lost, or all of it, for a while, for flows that are late. */
-  private linger(
-    id: number,
-    addresses: readonly string[],
-    interfaces: readonly number[] = [],
-    netns: readonly number[] = [],
-    whole = false,
-  ): void {
-    if (!whole && addresses.length + interfaces.length + netns.length === 0) return;
-    this.retired.push({
-      id,
-      whole,
-      until: this.now() + this.lingerMs,
-      addresses: addresses.map(wordsOf),
-      interfaces,
-      netns,
-    });
-  }
-
-  private remember(id: number): void {
-    this.remembered.set(id, this.byId(id));
-    this.endpoints.delete(id);
-    if (this.remembered.size > MAX_REMEMBERED) this.remembered.delete(this.remembered.keys().next().value!);
-    this.tell('removed', id);
-  }
-
-  private tell(change: 'updated' | 'removed', id: number): void {
-    for (const listener of this.listeners) listener(change, id);
   }
 }

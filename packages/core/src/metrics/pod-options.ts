@@ -9,6 +9,8 @@ export interface PodMetricsConfig {
   readonly context: 'off' | 'local' | 'remote';
   /** Undefined, or without context options: default labels on every pod-level family. */
   readonly metrics?: MetricsConfiguration | undefined;
+  /** `all`: every endpoint, whatever namespaces say. `chosen`: those that an annotation or a selector chose. */
+  readonly interest?: 'all' | 'chosen' | undefined;
 }
 
 /** One family's labels, decided. */
@@ -23,6 +25,8 @@ export interface PodOptions {
   readonly ttlMs: number;
   readonly include: readonly string[] | undefined;
   readonly exclude: readonly string[] | undefined;
+  /** Only flows of an endpoint that an annotation or a selector chose. */
+  readonly chosen: boolean;
 }
 
 const DEFAULT_LABELS: readonly ContextLabel[] = ['ip', 'namespace', 'podname', 'workload'];
@@ -36,7 +40,7 @@ export function podOptions(spec: PodSpec, config: PodMetricsConfig): PodOptions 
   if (options.length > 0 && !option) return undefined;
   const remote = config.context === 'remote';
   const additional = spec.kind === 'counter' ? (spec.additional ?? []) : [];
-  const namespaces = config.metrics?.namespaces;
+  const namespaces = config.interest === 'all' ? undefined : config.metrics?.namespaces;
   return {
     context: config.context,
     source: inOrder(option ? option.sourceLabels : DEFAULT_LABELS),
@@ -46,6 +50,7 @@ export function podOptions(spec: PodSpec, config: PodMetricsConfig): PodOptions 
     ttlMs: option?.ttlMs ?? 0,
     include: namespaces?.include,
     exclude: namespaces?.exclude,
+    chosen: config.interest === 'chosen',
   };
 }
 

@@ -197,7 +197,11 @@ export class PodView {
     this.forget();
   }
 
+  /** In remote context an end that was chosen is enough, in local context it is the one the sample is of. */
   private ofInterest(own: number, other: number): boolean {
+    const { chosen, context } = this.options;
+    if (chosen && !this.endpoints.observed(own) && (context === 'local' || !this.endpoints.observed(other)))
+      return false;
     const namespace = (id: number) => this.endpoints.byId(id).namespace;
     if (this.include) {
       return (

@@ -11,17 +11,32 @@ export function parseServer(text: string): ServerAddress | undefined {
   return { address: parseAddress(host)!, port };
 }
 
-/** Where the API server is reached, by the configuration. Who watches is told of changes. */
+/** Where the API server is reached, by the configuration and by the cluster. Who watches is told of changes. */
 export class ConfiguredApiServers implements ApiServers {
   private servers: readonly ServerAddress[] = [];
+  private texts: readonly string[];
+  private others: readonly string[] = [];
   private readonly listeners = new Set<(servers: readonly ServerAddress[]) => void>();
 
   constructor(texts: readonly string[]) {
+    this.texts = texts;
     this.servers = parse(texts);
   }
 
   configure(texts: readonly string[]): void {
-    this.servers = parse(texts);
+    this.texts = texts;
+    this.tell();
+  }
+
+  /** Those a cluster knows, in place of what it knew. */
+  found(texts: readonly string[]): void {
+    if (this.others.join() === texts.join()) return;
+    this.others = texts;
+    this.tell();
+  }
+
+  private tell(): void {
+    this.servers = parse([...new Set([...this.texts, ...this.others])]);
     for (const listener of [...this.listeners]) listener(this.servers);
   }
 

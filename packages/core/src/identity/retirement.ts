@@ -1,0 +1,47 @@
+import type { EndpointIndex, Holdings } from './endpoint-index.ts';
+import { wordsOf } from './endpoint-spec.ts';
+
+/** What an endpoint lost, or all of one that is gone, while late flows may still show it. */
+interface Retired extends Holdings {
+  readonly id: number;
+  /** The endpoint itself is gone, not only some of its addresses. */
+  readonly whole: boolean;
+  readonly until: number;
+}
+
+/** What endpoints let go of, kept for a while for flows that are late. */
+export class Retirement {
+  private readonly index: EndpointIndex;
+  private readonly now: () => number;
+  private readonly lingerMs: number;
+  private list: Retired[] = [];
+
+  constructor(index: EndpointIndex, now: () => number, lingerMs: number) {
+    this.index = index;
+    this.now = now;
+    this.lingerMs = lingerMs;
+  }
+
+  add(
+    id: number,
+    addresses: readonly string[],
+    interfaces: readonly number[] = [],
+    netns: readonly number[] = [],
+    whole = false,
+  ): void {
+    if (!whole && addresses.length + interfaces.length + netns.length === 0) return;
+    const now = this.now();
+    this.index.leave(id, addresses, now);
+    this.list.push({ id, whole, until: now + this.lingerMs, addresses: addresses.map(wordsOf), interfaces, netns });
+  }
+
+  /** Ends what has lingered long enough: ids of endpoints that are over, or undefined if there was nothing to do. */
+  sweep(): number[] | undefined {
+    const now = this.now();
+    const over = this.list.filter((r) => r.until <= now);
+    if (over.length === 0) return undefined;
+    this.list = this.list.filter((r) => r.until > now);
+    for (const gone of over) this.index.expire(gone.id, gone);
+    return over.filter(({ whole }) => whole).map(({ id }) => id);
+  }
+}
