@@ -9,6 +9,7 @@ const only = (name, from, allowed) => ({
 export default {
   forbidden: [
     only('sdk-stands-alone', '^packages/sdk/', []),
+    only('create-plugin-stands-on-sdk', '^packages/create-plugin/', ['^packages/sdk/']),
     only('bpf-stands-on-sdk', '^bpf/', ['^packages/sdk/']),
     only('loader-stands-on-sdk', '^packages/loader/', ['^packages/sdk/']),
     only('core-stands-on-loader', '^packages/core/', ['^packages/(sdk|loader)/']),

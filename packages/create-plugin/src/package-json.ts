@@ -31,7 +31,7 @@ export function packageJsonOf({ name, packageName }: Names, template: Template):
       typecheck: 'tsc',
       ...(bpf && { pretest: 'retina-bpf', pretypecheck: 'retina-bpf' }),
       test: 'vitest run',
-      ...(bpf && { record: 'retina-bpf && RETINA_RECORD=1 vitest run' }),
+      ...(bpf && { record: 'retina-bpf && RETINA_RECORD=1 vitest run src/contract.test.ts' }),
       prepack: 'npm run build',
     },
     dependencies: pick('zod'),

@@ -10,8 +10,8 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 #define SYN_SENT 2
 
 struct opened_key {
-	__u32 family; /* 2: IPv4, 10: IPv6 */
-	__u32 active; /* 1: this side sent the SYN */
+	__u32 client; /* 1: this side sent the SYN */
+	__u32 pad;    /* keys are multiples of 8 bytes */
 };
 
 struct opened_value {
@@ -32,8 +32,7 @@ int BPF_PROG(on_state, struct sock *sk, int from, int to)
 	/* The event is of the whole kernel: another node may share it. */
 	if (!rt_on_this_node(sk->__sk_common.skc_net.net->ns.inum))
 		return 0;
-	key.family = sk->__sk_common.skc_family;
-	key.active = from == SYN_SENT;
+	key.client = from == SYN_SENT;
 	value = RT_ENTRY(opened, &key);
 	if (value)
 		__sync_fetch_and_add(&value->connections, 1);

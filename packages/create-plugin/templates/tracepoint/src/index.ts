@@ -2,8 +2,6 @@ import { API, definePlugin } from '@retina/sdk';
 import { z } from 'zod';
 import { openedLayout } from './probe.gen.ts'; // written by retina-bpf from bpf/probe.bpf.c
 
-const AF_INET = 2;
-
 export default definePlugin({
   name: 'my-thing',
   api: API,
@@ -15,21 +13,15 @@ export default definePlugin({
     intervalMs: z.int().min(100).default(1000).describe('Milliseconds between two readings.'),
   }),
   metrics: {
-    my_thing_connections_total: {
-      kind: 'counter',
-      help: 'TCP connections established.',
-      labels: ['family', 'role'],
-    },
+    my_thing_connections_total: { kind: 'counter', help: 'TCP connections established.', labels: ['role'] },
   },
   async setup(ctx) {
     const object = await ctx.bpf(new URL('../dist/probe.bpf.o', import.meta.url));
     // Label values are small integers: the text is looked up once, not per record.
-    const [ipv4, ipv6] = [ctx.label('ipv4'), ctx.label('ipv6')];
     const [client, server] = [ctx.label('client'), ctx.label('server')];
     object.table('opened', openedLayout, ctx.config.intervalMs, ({ length, col }) => {
       for (let row = 0; row < length; row++) {
-        const family = col.family(row) === AF_INET ? ipv4 : ipv6;
-        ctx.metrics.my_thing_connections_total.add(col.connections(row), family, col.active(row) ? client : server);
+        ctx.metrics.my_thing_connections_total.add(col.connections(row), col.client(row) ? client : server);
       }
     });
     ctx.use(object.attach('on_state'));
