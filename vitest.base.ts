@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 /** Tests read the sources of every package, never a build. Kernel tests need root; see `tools/test.mjs`. */
 export const base = defineConfig({
@@ -6,6 +6,8 @@ export const base = defineConfig({
   ssr: { resolve: { conditions: ['@retina/source'], externalConditions: ['@retina/source'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    // `npm run test:cluster` has them alone.
+    exclude: [...configDefaults.exclude, ...(process.env['RETINA_CLUSTER_TAG'] ? [] : ['**/*.cluster.test.ts'])],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     passWithNoTests: false,

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// npm run images -- --output DIR: the agent's and the operator's images as OCI archives, without a container daemon.
+// npm run images -- --output DIR: the agent's and the operator's images as OCI archives, without a container daemon. Takes
+// packages as they are built; run.mjs builds them first.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -9,7 +10,7 @@ import { archive, layer } from './images/oci.mjs';
 import { addPackages } from './images/packages.mjs';
 import { cacheDir, ROOT } from './lib/paths.mjs';
 import { capture } from './lib/run.mjs';
-import { fail } from './lib/say.mjs';
+import { fail, step } from './lib/say.mjs';
 
 const USAGE = `usage: npm run images -- --output DIR [--tag TAG] [--repository PREFIX] [--rootfs]
   --output DIR         where archives go: DIR/retina-agent.tar and DIR/retina-operator.tar
@@ -17,7 +18,6 @@ const USAGE = `usage: npm run images -- --output DIR [--tag TAG] [--repository P
   --repository PREFIX  default: localhost
   --rootfs             write each image's files to DIR/NAME too, for images/NAME/Dockerfile
   --only NAME          one of the two
-  --no-build           take the packages as they are built
 `;
 const ARCHITECTURE = { x64: 'amd64', arm64: 'arm64' }[process.arch];
 const LOADER = 'packages/loader/build/Release/retina_loader.node';
@@ -53,18 +53,20 @@ const IMAGES = {
 
 const { values } = parse();
 if (!ARCHITECTURE) fail(`Images are built for amd64 and arm64; this is ${process.arch}.`);
-if (values.build) {
-  const { setup } = await import('./lib/setup.mjs');
-  await setup();
-}
 const output = resolve(values.output);
 mkdirSync(output, { recursive: true });
-const seconds = Number(process.env.SOURCE_DATE_EPOCH ?? capture('git', ['log', '-1', '--format=%ct'], { cwd: ROOT }) ?? 0);
+const seconds = Number(
+  process.env.SOURCE_DATE_EPOCH ?? capture('git', ['log', '-1', '--format=%ct'], { cwd: ROOT }) ?? 0,
+);
 const report = {};
 for (const [name, image] of Object.entries(IMAGES)) {
   if (values.only && name !== values.only) continue;
   if (image.roots().every((root) => existsSync(join(ROOT, root, 'dist')))) report[name] = build(name, image);
-  else fail(`${name}: ${image.roots().find((root) => !existsSync(join(ROOT, root, 'dist')))} is not built.`, 'leave --no-build out');
+  else
+    fail(
+      `${name}: ${image.roots().find((root) => !existsSync(join(ROOT, root, 'dist')))} is not built.`,
+      'npm run images builds what it needs',
+    );
 }
 writeFileSync(join(output, 'images.json'), `${JSON.stringify(report, null, 2)}\n`);
 
@@ -72,7 +74,11 @@ function build(name, { title, roots, native, commands, config }) {
   const addon = join(ROOT, LOADER);
   const base = baseTree(native ? [addon] : []);
   const app = new Map();
-  const packages = addPackages(app, MODULES, roots().map((root) => join(ROOT, root)));
+  const packages = addPackages(
+    app,
+    MODULES,
+    roots().map((root) => join(ROOT, root)),
+  );
   const plain = (data, mode = 0o644) => ({ data: Buffer.from(data), mode });
   if (native) {
     const path = `${MODULES}/@retina/loader/prebuilds/${process.platform}-${process.arch}/retina_loader.node`;
@@ -130,9 +136,13 @@ function contentOf(trees) {
 }
 
 function all(kind) {
-  return readdirSync(join(ROOT, kind))
-    .map((name) => join(kind, name))
-    .filter((folder) => existsSync(join(ROOT, folder, values.build ? 'package.json' : 'dist/retina.json')));
+  const folders = readdirSync(join(ROOT, kind)).map((name) => join(kind, name));
+  return folders.filter((folder) => {
+    if (!existsSync(join(ROOT, folder, 'package.json'))) return false;
+    if (existsSync(join(ROOT, folder, 'dist', 'retina.json'))) return true;
+    step(`left out: ${folder} (not built)`);
+    return false;
+  });
 }
 
 function mega(bytes) {
@@ -145,11 +155,10 @@ function parse() {
     tag: { type: 'string', default: 'dev' },
     repository: { type: 'string', default: 'localhost' },
     rootfs: { type: 'boolean', default: false },
-    build: { type: 'boolean', default: true },
     only: { type: 'string' },
   };
   try {
-    const parsed = parseArgs({ options, allowNegative: true });
+    const parsed = parseArgs({ options });
     if (parsed.values.output) return parsed;
     process.stderr.write(USAGE);
   } catch (error) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// npm run bench | check | retina | test:kernels: sets up, then runs one of the project's own commands.
+// npm run bench | check | images | retina | test:cluster | test:kernels: sets up, then runs one of the project's own commands.
 import { join } from 'node:path';
 import { NODE, ROOT } from './lib/paths.mjs';
 import { become, run } from './lib/run.mjs';
@@ -17,11 +17,17 @@ if (command === 'retina') {
 } else if (command === 'test:kernels') {
   const env = await setup({ forTests: true, kernels: true });
   become(NODE, ['--conditions=@retina/source', join(ROOT, 'kernels', 'src', 'main.ts'), ...args], env);
+} else if (command === 'images') {
+  const env = await setup();
+  become(NODE, [join(ROOT, 'tools', 'images.mjs'), ...args], env);
+} else if (command === 'test:cluster') {
+  const env = await setup({ forTests: true });
+  become(NODE, [join(ROOT, 'tools', 'cluster.mjs'), ...args], env);
 } else if (command === 'check') {
   await check();
 } else {
   process.stderr.write(
-    `usage: node tools/run.mjs retina|bench|check|test:kernels [ARGS]; found: ${command ?? 'nothing'}\n`,
+    `usage: node tools/run.mjs retina|bench|check|images|test:cluster|test:kernels [ARGS]; found: ${command ?? 'nothing'}\n`,
   );
   process.exit(2);
 }

@@ -73,7 +73,12 @@ function own(key, { plugins, config }) {
   if (key === 'enabledPlugin_win') return { anyOf: [strings, { type: 'string' }] };
   if (key === 'enabledPlugin_linux') {
     const names = { anyOf: [{ enum: plugins.map(({ name }) => name) }, { type: 'string', pattern: PACKAGE }] };
-    return { anyOf: [{ type: 'array', items: names }, { type: 'string', pattern: '^\\[.*\\]$' }] };
+    return {
+      anyOf: [
+        { type: 'array', items: names },
+        { type: 'string', pattern: '^\\[.*\\]$' },
+      ],
+    };
   }
   if (key === 'plugins') {
     const properties = Object.fromEntries(plugins.map((plugin) => [plugin.name, options(plugin)]));

@@ -38,7 +38,8 @@ function libraries(files) {
     if (text === undefined) fail(`ldd cannot tell what ${one} needs.`, 'build for this machine, with glibc');
     for (const line of text.split('\n')) {
       const [, missing] = /^\s*(\S+) => not found/.exec(line) ?? [];
-      if (missing) fail(`${basename(one)} needs ${missing}, which is not installed.`, 'npm start installs what is missing');
+      if (missing)
+        fail(`${basename(one)} needs ${missing}, which is not installed.`, 'npm start installs what is missing');
       const [, path] = /(?:=> |^\s*)(\/\S+) \(0x/.exec(line) ?? [];
       if (path) found.add(path);
     }

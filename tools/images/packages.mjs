@@ -3,7 +3,8 @@ import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from '
 import { dirname, join, relative } from 'node:path';
 
 /** What nobody needs at run time. */
-const LEFT_OUT = /\.(map|md|markdown|stamp|flow|ts|mts|cts|tsbuildinfo)$|(^|\/)(\.[^/]*|test|tests|__tests__|example|examples|docs|benchmark|coverage)(\/|$)/i;
+const LEFT_OUT =
+  /\.(map|md|markdown|stamp|flow|ts|mts|cts|tsbuildinfo)$|(^|\/)(\.[^/]*|test|tests|__tests__|example|examples|docs|benchmark|coverage)(\/|$)/i;
 const LEGAL = /(^|\/)(licen[cs]e|notice|copying)[^/]*$/i;
 
 /**
@@ -26,7 +27,8 @@ export function addPackages(tree, at, roots) {
     for (const name of Object.keys(needed).sort()) {
       const found = find(name, real);
       if (found) place(found, path);
-      else if (!optional.has(name)) throw new Error(`${manifest.name} needs ${name}, which is not installed: pnpm install`);
+      else if (!optional.has(name))
+        throw new Error(`${manifest.name} needs ${name}, which is not installed: pnpm install`);
     }
   };
   for (const root of roots) place(root, at);
@@ -66,7 +68,8 @@ function reachable(root, { exports: map, bin, main }) {
     if (found.has(file) || !/\.(m|c)?js$/.test(file) || !existsSync(join(root, file))) return;
     found.add(file);
     const text = readFileSync(join(root, file), 'utf8');
-    for (const [, path] of text.matchAll(/["'`](\.{1,2}\/[^"'`\s]+?\.[mc]?js)["'`]/g)) follow(join(dirname(file), path));
+    for (const [, path] of text.matchAll(/["'`](\.{1,2}\/[^"'`\s]+?\.[mc]?js)["'`]/g))
+      follow(join(dirname(file), path));
   };
   const targets = (value) => {
     if (typeof value === 'string') follow(join(value));

@@ -8,7 +8,7 @@ import { fail, step } from './say.mjs';
 import { ensureSystem, libbpfVersion } from './system.mjs';
 
 const STATE = join(ROOT, '.retina');
-const WORKSPACES = ['bpf', 'bench', 'kernels', 'packages', 'plugins', 'exporters', 'examples'];
+const WORKSPACES = ['bpf', 'bench', 'kernels', 'cluster', 'packages', 'plugins', 'exporters', 'examples'];
 const SKIP = new Set(['node_modules', 'dist', 'build', '.turbo', 'coverage', 'test', 'fixtures']);
 
 /**
