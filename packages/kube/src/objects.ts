@@ -171,12 +171,21 @@ export interface CustomResourceDefinition extends KubeObject {
   readonly spec: {
     readonly group: string;
     readonly scope: 'Namespaced' | 'Cluster';
-    readonly names: { readonly plural: string; readonly kind: string; readonly shortNames?: readonly string[] };
+    readonly names: {
+      readonly plural: string;
+      readonly singular?: string;
+      readonly kind: string;
+      readonly listKind?: string;
+      readonly shortNames?: readonly string[];
+      readonly categories?: readonly string[];
+    };
     readonly versions: readonly {
       readonly name: string;
       readonly served: boolean;
       readonly storage: boolean;
       readonly schema?: { readonly openAPIV3Schema: Readonly<Record<string, unknown>> };
+      readonly additionalPrinterColumns?: readonly object[];
+      readonly subresources?: object;
     }[];
   };
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
