@@ -3,6 +3,7 @@ import { isAbsolute } from 'node:path';
 import { RetinaError } from '@retina/sdk';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { nearly } from './nearly.ts';
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h))+$/;
@@ -48,8 +49,9 @@ export const operatorConfigSchema = z
         enabled: z.boolean().default(true).describe('Of several replicas only one works.'),
         namespace: z.string().default('').describe('Namespace of the Lease; default: the one the operator runs in.'),
         name: z.string().default('16937e39.retina.sh').describe('Name of the Lease.'),
-        leaseDuration: duration('15s', 1000).describe('How long the others wait after the last renewal they saw.'),
-        renewDeadline: duration('10s', 500).describe('A leader that could not renew for so long stops working.'),
+        // Short enough that a leader that was killed is followed in less than 20 s, whenever the others looked last.
+        leaseDuration: duration('12s', 1000).describe('How long the others wait after the last renewal they saw.'),
+        renewDeadline: duration('8s', 500).describe('A leader that could not renew for so long stops working.'),
         retryPeriod: duration('2s', 100).describe('Between two attempts.'),
       })
       .refine(
@@ -133,11 +135,9 @@ function overrides(environment: Readonly<Record<string, string | undefined>>): R
   return found;
 }
 
+/** A key that differs in case, in a letter, or in what follows. */
 function meant(key: string): string {
   const plain = key.toLowerCase();
-  const near = Object.keys(operatorConfigSchema.shape).find((known) => {
-    const other = known.toLowerCase();
-    return other === plain || other.startsWith(plain.slice(0, Math.max(4, plain.length - 2)));
-  });
+  const near = Object.keys(operatorConfigSchema.shape).find((known) => nearly(known.toLowerCase(), plain));
   return near ? `; did you mean ${near}?` : '';
 }

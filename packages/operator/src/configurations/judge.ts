@@ -1,5 +1,6 @@
 import { kubeSchemas, type MetricsConfiguration } from '@retina/kube';
-import { CONTEXT_LABELS, KNOWN_METRICS, WITHOUT_PODS } from './known-metrics.ts';
+import { nearly } from '../nearly.ts';
+import { KNOWN_METRICS, WITHOUT_PODS } from './known-metrics.ts';
 
 export type State = 'Accepted' | 'Errored';
 
@@ -11,8 +12,6 @@ export interface Judgement {
   /** Whole sentences: what was found, what is needed, what to do. */
   readonly reason: string;
 }
-
-const DURATION = /^(0|(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)$/;
 
 /**
  * Judges all MetricsConfigurations together, since one at most is in force: the oldest, by name where two are equally
@@ -41,7 +40,7 @@ function byAge(a: MetricsConfiguration, b: MetricsConfiguration): number {
   return (a.metadata.name ?? '') < (b.metadata.name ?? '') ? -1 : 1;
 }
 
-/** Judges one specification by itself. The server has checked most of this; what it took before it knew the rules it has not. */
+/** Judges one specification by itself. The server's rules are the schema's; what it took before it knew them breaks them here. */
 export function judgeSpec(spec: unknown): Judgement {
   const parsed = kubeSchemas.MetricsConfiguration.safeParse(spec);
   if (!parsed.success) {
@@ -60,24 +59,11 @@ export function judgeSpec(spec: unknown): Judgement {
     } else if (!KNOWN_METRICS.includes(name)) {
       warnings.push(`${at}.metricName: no plugin of Retina's own has ${option.metricName}; agents without one that has it ignore this${meant(name)}`); // prettier-ignore
     }
-    for (const key of ['sourceLabels', 'destinationLabels'] as const) {
-      (option[key] ?? []).forEach((label, j) => {
-        if (CONTEXT_LABELS.includes(label.toLowerCase())) return;
-        problems.push(`${at}.${key}[${j}]: found ${JSON.stringify(label)}, needed one of ${CONTEXT_LABELS.join(', ')}`);
-      });
-    }
     (option.additionalLabels ?? []).forEach((label, j) => {
       if (label.toLowerCase() === 'is_reply') return;
       warnings.push(`${at}.additionalLabels[${j}]: ${JSON.stringify(label)} has no effect; is_reply is the only one there is`); // prettier-ignore
     });
-    if (option.ttl !== undefined && option.ttl !== '' && !DURATION.test(option.ttl)) {
-      problems.push(`${at}.ttl: found ${JSON.stringify(option.ttl)}, needed a duration such as 5m or 1h30m`);
-    }
   });
-  const { include = [], exclude = [] } = parsed.data.namespaces ?? {};
-  if (include.length > 0 && exclude.length > 0) {
-    problems.push('spec.namespaces: include and exclude are both there; keep one');
-  }
   if (problems.length > 0) return invalid(problems);
   if (warnings.length > 0)
     return { state: 'Accepted', why: 'UnknownMetrics', reason: `In force, but: ${joined(warnings)}` };
@@ -99,14 +85,6 @@ function step(part: PropertyKey): string {
 }
 
 function meant(name: string): string {
-  const near = KNOWN_METRICS.find((known) => known.replaceAll('_', '') === name.replaceAll(/[_-]/g, '') || distanceOne(known, name)); // prettier-ignore
+  const near = KNOWN_METRICS.find((known) => nearly(known, name));
   return near ? `; did you mean ${near}?` : '';
-}
-
-/** Whether one letter more, less or other makes `a` of `b`. */
-function distanceOne(a: string, b: string): boolean {
-  if (Math.abs(a.length - b.length) > 1) return false;
-  let i = 0;
-  while (i < a.length && a[i] === b[i]) i++;
-  return a.slice(i + 1) === b.slice(i + 1) || a.slice(i + 1) === b.slice(i) || a.slice(i) === b.slice(i + 1);
 }

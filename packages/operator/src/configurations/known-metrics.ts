@@ -15,5 +15,3 @@ export const KNOWN_METRICS: readonly string[] = [
 export const WITHOUT_PODS: readonly string[] = [
   'tcp_state', 'tcp_connection_stats', 'tcp_connection_remote', 'ip_connection_stats', 'udp_connection_stats', 'interface_stats',
 ]; // prettier-ignore
-
-export const CONTEXT_LABELS: readonly string[] = ['ip', 'namespace', 'podname', 'workload', 'service', 'port', 'zone'];
