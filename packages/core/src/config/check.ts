@@ -1,5 +1,6 @@
 import type { RetinaError } from '@retina/sdk';
 import { type Exporter, type MetricSpec, type Plugin } from '@retina/sdk';
+import { instanceOf } from '../export/instance.ts';
 import { BUILT_IN, knownNames, resolve, searchPath, type Kind } from '../host/resolve.ts';
 import { byPlace, parseConfig, type ConfigSource, type LoadedConfig } from './load.ts';
 import { nearest } from './nearest.ts';
@@ -46,14 +47,15 @@ export async function checkConfig(source: ConfigSource, options: CheckOptions = 
         report(kind, name, error as RetinaError, near, text, problems, warnings);
         continue;
       }
-      const other = names.get(`${kind} ${definition.name}`);
+      const suffix = kind === 'exporter' ? instanceOf(name).suffix : '';
+      const other = names.get(`${kind} ${definition.name}${suffix}`);
       if (other)
         problems.push({
           ...text.where(base, true),
           message: `is the same ${kind} as ${other}`,
           found: definition.name,
         });
-      names.set(`${kind} ${definition.name}`, name);
+      names.set(`${kind} ${definition.name}${suffix}`, name);
       checkOptions(definition.config, component, text, base, problems);
       for (const spec of Object.values<MetricSpec>('metrics' in definition ? definition.metrics : {})) {
         if (spec.scope === 'pod') produced.add(spec.option);

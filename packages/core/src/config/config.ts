@@ -1,3 +1,4 @@
+import type { ExportSettings } from '../export/settings.ts';
 import type { CONTEXT_LABELS } from './schema.ts';
 
 export type ContextLabel = (typeof CONTEXT_LABELS)[number];
@@ -10,6 +11,8 @@ export interface ComponentConfig {
   readonly options: Readonly<Record<string, unknown>>;
   /** Options from the original's flat keys: used where the component declares an option of that name, below `options`. */
   readonly inherited: Readonly<Record<string, unknown>>;
+  /** Exporters: what the host does on the way to it. */
+  readonly export?: ExportSettings;
 }
 
 export interface ContextOption {

@@ -3,6 +3,8 @@ import type { ConfigProblem } from './problem.ts';
 import type { ComponentConfig, RawConfig } from './schema.ts';
 import type { ConfigText } from './source.ts';
 
+type RawExporter = NonNullable<RawConfig['exporters']>[string];
+
 /** Keys of the original's ConfigMap that change nothing here, and why. */
 const WITHOUT_EFFECT: Readonly<Partial<Record<keyof RawConfig, string>>> = {
   enabledPlugin_win: 'names plugins for Windows nodes',
@@ -47,7 +49,7 @@ export function components(
   }
   const exporters: Record<string, ComponentConfig> = {};
   for (const [name, block] of Object.entries(raw.exporters ?? { prometheus: {} })) {
-    exporters[name] = component(block, false, name === 'prometheus' ? { ...raw.apiServer } : {});
+    exporters[name] = exporter(block, name === 'prometheus' ? { ...raw.apiServer } : {});
   }
   return { plugins, exporters };
 }
@@ -59,6 +61,13 @@ function component(
 ): ComponentConfig {
   const { required, ...options } = block;
   return { required: typeof required === 'boolean' ? required : byDefault, options, inherited };
+}
+
+function exporter(block: RawExporter, inherited: Record<string, unknown>): ComponentConfig {
+  const { push, metricRelabelConfigs, flowRelabelConfigs, maxSeries, ...own } = block;
+  const settings = { push, metricRelabelConfigs, flowRelabelConfigs, maxSeries };
+  const any = Object.values(settings).some((value) => value !== undefined);
+  return { ...component(own, false, inherited), ...(any && { export: settings }) };
 }
 
 /** What stands in the file and has no effect, alone or together with something else. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { exporterKeys } from '../export/settings.ts';
 import { parseServer } from '../node/api-servers.ts';
 import { parseDuration } from './duration.ts';
 import { kubernetesKey } from './kubernetes-schema.ts';
@@ -33,6 +34,12 @@ const component = z
   .transform((value) => value ?? {});
 
 const patterns = z.array(z.string().min(1));
+/** An exporter has keys that the host reads beside it. */
+const exporterComponent = z
+  .looseObject({ required: component.in.unwrap().shape.required, ...exporterKeys })
+  .nullable()
+  .transform((value) => value ?? {});
+
 const names = z.array(z.string().min(1));
 
 const contextOption = z.strictObject({
@@ -81,9 +88,9 @@ const hostKeys = {
       'Plugins to run: NAME for @retina/plugin-NAME, another npm package, or a path; each with its own options.',
     ),
   exporters: z
-    .record(z.string().min(1), component)
+    .record(z.string().min(1), exporterComponent)
     .optional()
-    .describe('Exporters to run, likewise. Without the key: prometheus.'),
+    .describe('Exporters to run, likewise; NAME/INSTANCE where one runs more than once. Without the key: prometheus.'),
   logLevel: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'panic'])
     .default('info')

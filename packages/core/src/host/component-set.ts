@@ -9,12 +9,15 @@ import {
   type Plugin,
 } from '@retina/sdk';
 import type { ComponentConfig, Config } from '../config/schema.ts';
+import { ExportMetrics } from '../export/export-metrics.ts';
+import { instanceOf } from '../export/instance.ts';
+import { PUSH_LIMITS } from '../export/limits.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
 import { Component, type ComponentEvents } from './component.ts';
 import { exporterSteps } from './exporter-steps.ts';
 import { withFields } from './logger.ts';
 import { pluginSteps, type PluginServices } from './plugin-steps.ts';
-import { PUSH_LIMITS } from './push.ts';
+
 import { resolve, type Kind, type ResolveOptions } from './resolve.ts';
 import type { Limits, ReconcileReport } from './types.ts';
 
@@ -43,6 +46,7 @@ export class ComponentSet {
   /** Which configuration name runs a definition, by kind and the definition's own name. */
   private readonly claims = new Map<string, string>();
   private readonly events: ComponentEvents;
+  private readonly exports: ExportMetrics;
   /** Plugins as the configuration lists them. */
   private order: readonly string[] = [];
   private deadline = Infinity;
@@ -51,6 +55,7 @@ export class ComponentSet {
 
   constructor(services: ComponentSetServices) {
     this.services = services;
+    this.exports = new ExportMetrics(services.plugin.store);
     const { agent, log } = services;
     this.events = {
       state(component) {
@@ -102,7 +107,8 @@ export class ComponentSet {
       wanted.set(`plugin ${name}`, { component: this.plugin(name, part), print, required: part.required });
     });
     for (const [name, part] of Object.entries(config.exporters)) {
-      const print = JSON.stringify([part.options, part.inherited, config.metricsIntervalMs]);
+      const interval = part.export?.push?.interval ?? config.metricsIntervalMs;
+      const print = JSON.stringify([part.options, part.inherited, part.export, interval]);
       const component = this.exporter(name, part, config.metricsIntervalMs);
       wanted.set(`exporter ${name}`, { component, print, required: part.required });
     }
@@ -177,6 +183,7 @@ export class ComponentSet {
       endpoints,
       pipeline,
       metrics: this.services.agent,
+      exports: this.exports,
       facts: this.services.facts,
       flows: this.services.flows,
       health: () => this.services.health(),
@@ -206,12 +213,12 @@ export class ComponentSet {
 
   private async load(kind: Kind, name: string): Promise<Plugin | Exporter> {
     const definition = await resolve(kind, name, this.services.resolve);
-    const claim = `${kind} ${definition.name}`;
+    const claim = `${kind} ${definition.name}${kind === 'exporter' ? instanceOf(name).suffix : ''}`;
     const holder = this.claims.get(claim);
     if (holder !== undefined && holder !== name) {
       throw new RetinaError('RETINA_PLUGIN_INVALID', `the ${kind} ${name} runs already`, {
         found: `${holder} in the configuration is the same ${kind} (${definition.name})`,
-        needed: 'each once',
+        needed: kind === 'exporter' ? 'each once, or under names such as otlp/east' : 'each once',
         next: 'remove one of the two',
       });
     }

@@ -6,6 +6,7 @@ import {
   type Logger,
   type Plugin,
 } from '@retina/sdk';
+import { instanceOf } from '../export/instance.ts';
 import { Guard } from './guard.ts';
 import type { ComponentSteps, Run } from './run.ts';
 import { HostScope } from './scope.ts';
@@ -40,6 +41,8 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   required: boolean;
   state: ComponentState = 'declared';
   definition: D | undefined;
+  /** What distinguishes instances of one exporter. */
+  private readonly suffix: string;
   private readonly steps: ComponentSteps<D>;
   private readonly limits: Limits;
   private readonly log: Logger;
@@ -65,6 +68,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
     this.kind = kind;
     this.name = name;
     this.required = required;
+    this.suffix = kind === 'exporter' ? instanceOf(name).suffix : '';
     this.steps = steps;
     this.limits = limits;
     this.log = log;
@@ -73,7 +77,7 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
 
   /** What people and metrics know it by: the name it declares, and until it is imported the configuration's. */
   get shownAs(): string {
-    return this.definition?.name ?? this.name;
+    return this.definition ? `${this.definition.name}${this.suffix}` : this.name;
   }
 
   health(): ComponentHealth {

@@ -1,18 +1,25 @@
-import type { Exporter, FlowReader, Health, HostFacts } from '@retina/sdk';
+import type { Exporter, FlowBatch, FlowReader, Health, HostFacts } from '@retina/sdk';
 import { parseOptions } from '../config/options.ts';
 import type { ComponentConfig } from '../config/schema.ts';
+import type { ExportMetrics } from '../export/export-metrics.ts';
+import { FlowRules } from '../export/flow-rules.ts';
+import { instanceOf } from '../export/instance.ts';
+import { pushLimits, type PushLimits } from '../export/limits.ts';
+import { MetricView } from '../export/metric-view.ts';
+import { PushDriver } from '../export/push.ts';
 import type { FlowPipeline } from '../flows/pipeline.ts';
 import type { EndpointTable } from '../identity/table.ts';
 import type { MetricStore } from '../metrics/store.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
 import type { ComponentSteps } from './run.ts';
-import { PushDriver, type PushLimits } from './push.ts';
+import { inNameOf } from './strays.ts';
 
 export interface ExporterServices {
   readonly store: MetricStore;
   readonly endpoints: EndpointTable;
   readonly pipeline: FlowPipeline;
   readonly metrics: AgentMetrics;
+  readonly exports: ExportMetrics;
   readonly facts: HostFacts;
   readonly flows: FlowReader;
   health(): Health;
@@ -28,13 +35,19 @@ export function exporterSteps(
   load: () => Promise<Exporter>,
   services: ExporterServices,
 ): ComponentSteps<Exporter> {
-  const { store, endpoints, pipeline, metrics } = services;
+  const { store, endpoints, pipeline, metrics, exports } = services;
+  const texts = { endpoints, label: (id: number) => store.labels.text(id) };
+  const { push, metricRelabelConfigs = [], flowRelabelConfigs = [], maxSeries } = config.export ?? {};
   return {
     load,
     validate: (exporter) => void parseOptions(name, exporter.config, config),
     probe: () => [],
     async setup(exporter, run) {
       const { scope } = run;
+      const instance = `${exporter.name}${instanceOf(name).suffix}`;
+      const counts = exports.counts(instance);
+      const view = metricRelabelConfigs.length || maxSeries ? new MetricView(store, metricRelabelConfigs, maxSeries) : undefined; // prettier-ignore
+      await view?.warm(scope.signal);
       const sink = await exporter.setup({
         signal: scope.signal,
         log: scope.log,
@@ -43,24 +56,55 @@ export function exporterSteps(
         every: (ms, task) => scope.every(ms, task),
         degrade: (cause) => scope.degrade(cause),
         config: Object.freeze(parseOptions(name, exporter.config, config)),
-        instance: name,
+        instance,
         host: services.facts,
-        metrics: store,
+        metrics: view ?? store,
         endpoints,
         flows: services.flows,
         labelText: (id) => store.labels.text(id),
         health: () => services.health(),
         serves: (url) => run.serves(url),
       });
-      if (!sink || scope.ended) return;
-      const driver = new PushDriver(sink, store, limits, scope.log, {
-        lost: (stage, records) => metrics.lost(stage, exporter.name, records),
-        state: (cause) => run.condition('export', cause),
+      if (scope.ended) return;
+      const hidden = view && (() => view.hidden());
+      if (!sink) {
+        if (hidden) scope.use(exports.show(instance, { hidden }));
+        return;
+      }
+      const driver = new PushDriver({
+        sink,
+        reader: view ?? store,
+        limits: pushLimits(limits, sink.push, push),
+        log: scope.log,
+        inName: (work) => inNameOf(run.guard, work),
+        ...(flowRelabelConfigs.length && { select: selector(new FlowRules(flowRelabelConfigs, texts), counts.filtered) }), // prettier-ignore
+        events: {
+          ...counts,
+          lost(cause, records) {
+            counts.lost(cause, records);
+            metrics.lost(cause === 'queue_full' ? 'export_queue' : 'export', instance, records);
+          },
+          state: (signal, cause) => run.condition(`export ${signal}`, cause),
+          stuck: (error) => run.failed(error),
+        },
       });
+      scope.use(exports.show(instance, { driver, ...(hidden && { hidden }) }));
       scope.defer(function lastDelivery() {
         return driver.stop(services.flushMs());
       });
-      if (sink.flows) scope.use(pipeline.addSink(exporter.name, (batch) => driver.flows(batch)));
+      if (sink.flows) scope.use(pipeline.addSink(instance, (batch) => driver.flows(batch)));
     },
+  };
+}
+
+/** Rows by the rules, those left out counted. */
+function selector(
+  rules: FlowRules,
+  filtered: (records: number) => void,
+): (batch: FlowBatch) => Uint32Array | undefined {
+  return (batch) => {
+    const rows = rules.select(batch);
+    if (rows) filtered(batch.length - rows.length);
+    return rows;
   };
 }

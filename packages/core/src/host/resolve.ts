@@ -3,6 +3,7 @@ import { createRequire, findPackageJSON } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { API, RetinaError, type Exporter, type Plugin } from '@retina/sdk';
+import { instanceOf } from '../export/instance.ts';
 import { nearest } from '../config/nearest.ts';
 
 export type Kind = 'plugin' | 'exporter';
@@ -26,7 +27,7 @@ export interface ResolveOptions {
 /**
  * Imports the plugin or exporter that `name` stands for: a plain NAME is the package `@retina/plugin-NAME` (or
  * `@retina/exporter-NAME`), else the package NAME; what has an `@` or a `/` is a package, or a path (`./x`, `/x`) to a module
- * or to a package's folder. Throws RETINA_PLUGIN_NOT_FOUND, RETINA_PLUGIN_INVALID or RETINA_API_MISMATCH.
+ * or to a package's folder. Exporters may have several instances: TYPE/INSTANCE. Throws RETINA_PLUGIN_NOT_FOUND, RETINA_PLUGIN_INVALID or RETINA_API_MISMATCH.
  */
 export async function resolve(kind: 'plugin', name: string, options: ResolveOptions): Promise<Plugin>;
 export async function resolve(kind: 'exporter', name: string, options: ResolveOptions): Promise<Exporter>;
@@ -34,6 +35,8 @@ export async function resolve(kind: Kind, name: string, options: ResolveOptions)
 export async function resolve(kind: Kind, name: string, options: ResolveOptions): Promise<Plugin | Exporter> {
   const given = options.components?.[name];
   if (given) return check(kind, name, given);
+  const { type, suffix } = kind === 'exporter' ? instanceOf(name) : { type: name, suffix: '' };
+  if (suffix) return resolve(kind, type, options);
   const file = locate(kind, name, options.from);
   if (!file) throw notFound(kind, name, options);
   let module: { default?: unknown };
