@@ -44,7 +44,7 @@ export class CredentialFiles {
 
   private async load(): Promise<Credentials> {
     const { tls, headers, headerFiles } = this.config;
-    const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map((file) => file && content(file)));
+    const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(contentOf));
     const fromFiles: Record<string, string> = {};
     for (const [name, file] of Object.entries(headerFiles)) {
       const text = (await content(file)).toString('utf8').trim();
@@ -66,6 +66,10 @@ async function stampOf(file: string): Promise<string> {
     throw unreadable(file, error.code ?? error.message, 'a file this process may read');
   });
   return `${found.ino} ${found.mtimeMs} ${found.size}`;
+}
+
+async function contentOf(file: string | undefined): Promise<Buffer | undefined> {
+  return file === undefined ? undefined : content(file);
 }
 
 async function content(file: string): Promise<Buffer> {

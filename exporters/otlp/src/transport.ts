@@ -10,7 +10,7 @@ export const LONGEST_ANSWER = 64 * 1024;
 export interface Transport {
   /**
    * Resolves with the answer's bytes; rejects with RETINA_EXPORT_RETRY for what may pass and RETINA_EXPORT_REFUSED for what will not.
-   * `timeoutMs` is this request's.
+   * A request may take the configuration's `timeoutMs`.
    */
   send(signal: Signal, body: Uint8Array, credentials: Credentials, abort: AbortSignal): Promise<Uint8Array>;
   close(): void;
@@ -23,11 +23,11 @@ export function unreachable(receiver: string, found: string, next: string, cause
 
 /** What to do about an error of the network or of TLS. */
 export function adviceFor(error: string): string {
-  if (/certificate|self.signed|ALTNAMES|UNABLE_TO|CERT_/i.test(error)) {
-    return "check tls.ca and tls.serverName against the server's certificate";
-  }
   if (/EPROTO|wrong version|SSL|handshake|alert/i.test(error)) {
-    return 'check that the receiver speaks TLS on this port, and that it trusts the client certificate';
+    return 'check that the receiver speaks TLS on this port, and that it trusts the client certificate (tls.cert)';
+  }
+  if (/certificate|self.signed|ALTNAME|UNABLE_TO|CERT_/i.test(error)) {
+    return "check tls.ca and tls.serverName against the server's certificate";
   }
   if (/ENOTFOUND|EAI_AGAIN|Name resolution/i.test(error)) return "check the endpoint's name and the DNS";
   if (/ECONNREFUSED/.test(error)) return 'check that the receiver listens on this port';
