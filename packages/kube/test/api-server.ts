@@ -1,11 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kubeClient, type KubeClient, type KubeClientOptions } from '../src/index.ts';
+import { readAll } from '../src/transport.ts';
 
 const ISSUER = 'https://kubernetes.default.svc.cluster.local';
 const ADMIN_TOKEN = 'administrator';
@@ -47,7 +49,9 @@ export class ApiServer {
   async #begin(): Promise<void> {
     let peerPort: number;
     [this.port, this.#etcdPort, peerPort] = [await freePort(), await freePort(), await freePort()];
-    writeFileSync(join(this.#dir, 'sa.key'), this.#key.privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+    writeFileSync(join(this.#dir, 'sa.key'), this.#key.privateKey.export({ type: 'pkcs8', format: 'pem' }), {
+      mode: 0o600,
+    });
     writeFileSync(join(this.#dir, 'sa.pub'), this.#key.publicKey.export({ type: 'spki', format: 'pem' }));
     writeFileSync(join(this.#dir, 'tokens.csv'), `${ADMIN_TOKEN},admin,admin,system:masters\n`, { mode: 0o600 });
     certificates(this.#dir);
@@ -88,7 +92,8 @@ export class ApiServer {
       try {
         if ((await client.raw('/readyz')) === 'ok') break;
       } catch (error) {
-        if (this.#server.exitCode !== null || tries > 600) throw new Error(`kube-apiserver: ${this.log()}`, { cause: error });
+        if (this.#server.exitCode !== null || tries > 600)
+          throw new Error(`kube-apiserver: ${this.log()}`, { cause: error });
       }
       await sleep(100);
     }
@@ -103,7 +108,10 @@ export class ApiServer {
   /** Forgets everything older than now: continue tokens and watches from before are gone. */
   async compact(): Promise<void> {
     const ask = async (path: string, body: object) => {
-      const response = await fetch(`http://127.0.0.1:${this.#etcdPort}/v3/${path}`, { method: 'POST', body: JSON.stringify(body) });
+      const response = await fetch(`http://127.0.0.1:${this.#etcdPort}/v3/${path}`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      });
       return (await response.json()) as { header: { revision: string } };
     };
     const { header } = await ask('kv/range', { key: 'AA==' });
@@ -151,6 +159,18 @@ export class ApiServer {
     return `${signed}.${createSign('RSA-SHA256').update(signed).sign(this.#key.privateKey, 'base64url')}`;
   }
 
+  /** What kubectl shows of a path: columns and rows. */
+  async table(path: string): Promise<unknown> {
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io';
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}`, accept };
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const ca = readFileSync(join(this.#dir, 'ca.crt'));
+    get({ host: '127.0.0.1', port: this.port, path, headers, ca }, (response) => {
+      readAll(response).then((text) => resolve(JSON.parse(text)), reject);
+    }).on('error', reject);
+    return promise;
+  }
+
   /** A path inside its directory. */
   file(name: string): string {
     return join(this.#dir, name);
@@ -178,7 +198,12 @@ export class ApiServer {
 
 function certificates(dir: string): void {
   writeFileSync(join(dir, 'openssl.cnf'), '[req]\ndistinguished_name=dn\n[dn]\n');
-  openssl(dir, 'ca', '/CN=ca', ['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=keyCertSign,cRLSign']);
+  openssl(dir, 'ca', '/CN=ca', [
+    '-addext',
+    'basicConstraints=critical,CA:TRUE',
+    '-addext',
+    'keyUsage=keyCertSign,cRLSign',
+  ]);
   certificate(dir, 'server', '/CN=kube-apiserver', ['-addext', 'subjectAltName=IP:127.0.0.1']);
 }
 
@@ -190,7 +215,10 @@ function certificate(dir: string, name: string, subject: string, more: readonly 
 function openssl(dir: string, name: string, subject: string, args: readonly string[]): void {
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '2'];
   const out = ['-subj', subject, '-keyout', `${name}.key`, '-out', `${name}.crt`];
-  execFileSync('openssl', ['req', '-x509', '-config', 'openssl.cnf', ...key, ...out, ...args], { cwd: dir, stdio: 'pipe' });
+  execFileSync('openssl', ['req', '-x509', '-config', 'openssl.cnf', ...key, ...out, ...args], {
+    cwd: dir,
+    stdio: 'pipe',
+  });
 }
 
 function freePort(): Promise<number> {

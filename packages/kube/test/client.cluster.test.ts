@@ -22,9 +22,15 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
     const at = { namespace: 'default', name: 'one' };
     const made = await client.create(CONFIG_MAPS, { metadata: at, data: { a: '1' } });
     expect(made.metadata.uid).toBeTruthy();
-    await expect(client.create(CONFIG_MAPS, { metadata: at })).rejects.toMatchObject({ status: 409, reason: 'AlreadyExists' });
+    await expect(client.create(CONFIG_MAPS, { metadata: at })).rejects.toMatchObject({
+      status: 409,
+      reason: 'AlreadyExists',
+    });
     expect((await client.patch(CONFIG_MAPS, at, { data: { a: null, b: '2' } })).data).toEqual({ b: '2' });
-    await expect(client.replace(CONFIG_MAPS, { ...made, data: {} })).rejects.toMatchObject({ status: 409, reason: 'Conflict' });
+    await expect(client.replace(CONFIG_MAPS, { ...made, data: {} })).rejects.toMatchObject({
+      status: 409,
+      reason: 'Conflict',
+    });
     expect(await client.delete(CONFIG_MAPS, at, { uid: made.metadata.uid! })).toBe(true);
     expect(await client.delete(CONFIG_MAPS, at)).toBe(false);
     expect(await client.get(CONFIG_MAPS, at)).toBeUndefined();
@@ -42,10 +48,12 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
   });
 
   it('lists page by page', async () => {
-    for (let i = 0; i < 7; i++) await client.apply(NAMESPACES, { metadata: { name: `page-${i}`, labels: { page: 'yes' } } });
+    for (let i = 0; i < 7; i++)
+      await client.apply(NAMESPACES, { metadata: { name: `page-${i}`, labels: { page: 'yes' } } });
     const names: string[] = [];
     const before = client.requests.get('list 200') ?? 0;
-    for await (const { metadata } of client.list(NAMESPACES, { labelSelector: 'page=yes', limit: 2 })) names.push(metadata.name!);
+    for await (const { metadata } of client.list(NAMESPACES, { labelSelector: 'page=yes', limit: 2 }))
+      names.push(metadata.name!);
     expect(names).toEqual(Array.from({ length: 7 }, (_, i) => `page-${i}`));
     expect(client.requests.get('list 200')! - before).toBe(4);
   });
@@ -60,7 +68,9 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
   it('authenticates by certificate, and says who may what', async () => {
     const kubeconfig = server.kubeconfig('nobody', server.certificate('nobody', 'people'));
     const nobody = server.client({ kubeconfig });
-    const failure = await nobody.get(PODS, { namespace: 'default', name: 'x' }).catch((error: unknown) => error as KubeError);
+    const failure = await nobody
+      .get(PODS, { namespace: 'default', name: 'x' })
+      .catch((error: unknown) => error as KubeError);
     expect(failure).toBeInstanceOf(KubeError);
     expect(failure).toMatchObject({ code: 'RETINA_KUBE_REFUSED', status: 403, reason: 'Forbidden' });
     expect((failure as KubeError).message).toContain('User "nobody" cannot get resource "pods"');
@@ -70,7 +80,9 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
 
   it('may stand for another', async () => {
     const kubeconfig = server.kubeconfig('as', { token: 'administrator', as: 'carol', 'as-groups': ['people'] });
-    await expect(server.client({ kubeconfig }).get(PODS, { namespace: 'a', name: 'x' })).rejects.toThrow('User "carol"');
+    await expect(server.client({ kubeconfig }).get(PODS, { namespace: 'a', name: 'x' })).rejects.toThrow(
+      'User "carol"',
+    );
   });
 
   it('takes tokens from a program, again when they are refused', async () => {
@@ -81,7 +93,11 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
     const { writeFileSync } = await import('node:fs');
     const answer = (token: string) =>
       JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } });
-    const [good, bad, mark] = ['good.json', 'bad.json', 'asked'].map((file) => server.file(file)) as [string, string, string];
+    const [good, bad, mark] = ['good.json', 'bad.json', 'asked'].map((file) => server.file(file)) as [
+      string,
+      string,
+      string,
+    ];
     writeFileSync(good, answer(server.token({ namespace, name, uid }, 600)));
     writeFileSync(bad, answer(server.token({ namespace, name, uid }, -600)));
     const script = `test -e ${mark} && cat ${good} || cat ${bad}; touch ${mark}`; // first an ended one
