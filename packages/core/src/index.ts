@@ -2,10 +2,20 @@ export * from './config/problem.ts';
 export * from './config/schema.ts';
 export type * from './host/types.ts';
 export * from './config/default.ts';
-export { loadConfig, parseConfig, type ConfigSource, type LoadedConfig, type ParsedConfig } from './config/load.ts';
+export {
+  loadConfig,
+  metricsConfigurationOf,
+  parseConfig,
+  type ConfigSource,
+  type LoadedConfig,
+  type ParsedConfig,
+} from './config/load.ts';
 export { checkConfig, type CheckOptions } from './config/check.ts';
 export { BUILT_IN } from './host/resolve.ts';
-export { FLOW_FILTER_KEYS, flowFilter, type FlowFilterKey, type FlowPredicate } from './flows/filter.ts';
+export { FlowArchive, type ArchiveOptions, type ArchiveQuery } from './history/archive.ts';
+export type { Block } from './history/block.ts';
+export { pastFlows, type PastQuery, type PastSources } from './history/query.ts';
+export { FLOW_FILTER_KEYS, flowFilter, flowTimes, type FlowFilterKey, type FlowPredicate } from './flows/filter.ts';
 export * from './flows/history.ts';
 export * from './flows/json.ts';
 export { FlowPipeline, type FlowPipelineOptions, type FlowSink, type SinkStats } from './flows/pipeline.ts';
@@ -32,3 +42,6 @@ export {
   type Finding,
 } from './manifest/doctor.ts';
 export { findManifest } from './manifest/find.ts';
+export { admit, type AdmitOptions } from './manifest/admit.ts';
+export { type InstalledComponent, installedComponents, type InstalledOptions } from './manifest/installed.ts';
+export { readManifest } from './manifest/read.ts';
