@@ -34,6 +34,7 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
   withAgent(program.command('top'))
     .description('who speaks most, what is dropped, which connections live; refreshed each second on a terminal')
     .addArgument(new Argument('[kind]', 'what to rank').choices(['talkers', 'drops', 'connections']).default('talkers'))
+    .option('--until <time>', 'only what began until then: 5m or an RFC 3339 time')
     .option('-n, --last <count>', 'rows to show', whole)
     .option('--once', 'show it once, also on a terminal')
     .action(async (kind: string, options: AgentOptions & { last?: number; once?: boolean }) => {
@@ -46,6 +47,7 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
     .option('--since <time>', 'only what ended since then: 30s, 5m, 1h or an RFC 3339 time')
     .option('-n, --last <count>', 'at most so many of the latest', whole)
     .option('--pod <[namespace/]name>', 'either end is this pod (repeatable)', gather)
+    .option('--namespace <name>', 'either end is in this namespace (repeatable)', gather)
     .option('--ip <address or CIDR>', 'either address (repeatable)', gather)
     .option('--port <port>', 'either port (repeatable)', gather)
     .option('--protocol <name>', 'tcp, udp, sctp, icmp, icmpv6, dns or a number (repeatable)', gather)
@@ -70,6 +72,8 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
       await (await import('./commands/config.ts')).configView(options);
     });
 
+  addPluginCommands(program);
+
   withOutput(program.command('version'))
     .description('versions of this command, of Node.js and of the kernel')
     .action(async (options: AgentOptions) => {
@@ -85,6 +89,37 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
       process.stdout.write(completionScript(program, shell));
     });
   return program;
+}
+
+/** What others have made: beside this agent, or in an image of one's own. */
+function addPluginCommands(program: Command): void {
+  const plugin = program.command('plugin').description('plugins and exporters of others');
+  plugin
+    .command('add')
+    .description('check a package, show what it asks for, and install it beside the agent')
+    .argument('<package>', 'as npm has it: name, name@version, ./folder, ./file.tgz')
+    .option('--into <folder>', 'where to install; default: where the agent is')
+    .option('-y, --yes', 'consent to what it asks for')
+    .option('--any-node', 'it will run elsewhere: do not compare its needs with this node')
+    .action(async (given: string, options: { into?: string; yes?: boolean; anyNode?: boolean }) => {
+      process.exitCode = await (await import('./commands/plugin.ts')).pluginAdd(given, options);
+    });
+  withOutput(plugin.command('list'))
+    .description('every plugin and exporter that the agent would find')
+    .option('--into <folder>', 'a folder to look in as well: the one of the configuration')
+    .action(async (options: AgentOptions & { into?: string }) => {
+      await (await import('./commands/plugin.ts')).pluginList(options);
+    });
+  program
+    .command('build')
+    .description('Dockerfile and Helm values for an agent image with further packages')
+    .argument('<package...>', 'as npm has them: name, name@version, ./folder, ./file.tgz')
+    .option('--base <image>', "the agent's image to build on; default: that of this version")
+    .option('--image <name:tag>', 'what the image will be called')
+    .option('--out <folder>', 'where to write; default: retina-image')
+    .action(async (given: string[], options: { base?: string; image?: string; out?: string }) => {
+      await (await import('./commands/build.ts')).build(given, options);
+    });
 }
 
 function withOutput(command: Command): Command {
