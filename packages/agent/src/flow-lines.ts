@@ -1,11 +1,9 @@
-import { flowFilter, flowJson, type FlowNames, type FlowPredicate, type Host } from '@retina/core';
+import { flowFilter, flowJson, pastFlows, type FlowNames, type FlowPredicate, type Host } from '@retina/core';
 import { RetinaError, type FlowBatch } from '@retina/sdk';
 import { CHUNK, type LineSource } from './api/lines.ts';
 
 /** What is shown where neither a number nor a time is asked for. */
 const DEFAULT_LAST = 20;
-/** Records looked at before others get their turn. */
-const SCAN = 8192;
 
 interface Follower {
   readonly wanted: FlowPredicate;
@@ -35,35 +33,18 @@ export class FlowLines implements Disposable {
   open(query: URLSearchParams): LineSource {
     const wanted = flowFilter(query, this.names);
     const following = query.has('follow') && query.get('follow') !== 'false';
-    const limit = whole(query.get('last')) ?? (query.has('since') ? Infinity : following ? 0 : DEFAULT_LAST);
-    const upTo = this.host.history.appended;
+    const asked = query.has('since') || query.has('until');
+    const limit = whole(query.get('last')) ?? (asked ? Infinity : following ? 0 : DEFAULT_LAST);
     const follow = (listener: (line: object) => void) => {
       const follower = { wanted, listener };
       this.followers.add(follower);
       return { [Symbol.dispose]: () => void this.followers.delete(follower) };
     };
-    return { history: () => this.past(wanted, limit, upTo), ...(following && { follow }) };
-  }
-
-  private async *past(wanted: FlowPredicate, limit: number, upTo: number): AsyncGenerator<readonly object[]> {
-    const { history } = this.host;
-    const found: number[] = [];
-    for (let to = upTo; to > history.oldest && found.length < limit; to -= SCAN) {
-      for (const { batch, row, sequence } of [...history.rows(Math.max(history.oldest, to - SCAN))].reverse()) {
-        if (sequence < to && found.length < limit && wanted(batch, row)) found.push(sequence);
-      }
-      await nextTurn();
-    }
-    found.reverse();
-    for (let at = 0; at < found.length; at += CHUNK) {
-      const lines: object[] = [];
-      for (const sequence of found.slice(at, at + CHUNK)) {
-        const [record] = history.rows(sequence);
-        if (record?.sequence === sequence) lines.push(flowJson(record.batch, record.row, this.names));
-        else this.lost++; // new records took its place while the reader took its time
-      }
-      yield lines;
-    }
+    const { history, disk, config } = this.host;
+    const { maxAgeMs } = config.flows.history;
+    const lost = (records: number) => void (this.lost += records);
+    const past = pastFlows({ history, archive: disk.archive, names: this.names, maxAgeMs, lost }, { query, limit, chunk: CHUNK }, flowJson); // prettier-ignore
+    return { history: () => past, ...(following && { follow }) };
   }
 
   private deliver(batch: FlowBatch): void {
@@ -81,8 +62,4 @@ function whole(text: string | null): number | undefined {
   if (text === null) return undefined;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new RetinaError('RETINA_REQUEST_INVALID', 'last is not understood', { found: text, needed: 'a whole number' });
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }

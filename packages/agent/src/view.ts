@@ -140,6 +140,8 @@ export class AgentView implements ApiSource, Disposable {
       losses.push({ stage: `${lost.label(row, 1)} ${lost.label(row, 0)}`, unit: 'records', count: lost.value(row) });
     }
     losses.push({ stage: 'top', unit: 'records', count: this.talk.untracked });
+    const damaged = this.host.disk.archive?.damaged ?? 0;
+    if (damaged > 0) losses.push({ stage: 'flow history damaged', unit: 'blocks', count: damaged });
     losses.push({ stage: 'slow readers', unit: 'records', count: this.lines.lost });
     return losses;
   }

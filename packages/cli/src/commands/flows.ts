@@ -7,8 +7,10 @@ import { StreamTable } from '../stream-table.ts';
 export interface FlowsOptions extends AgentOptions {
   readonly follow?: boolean;
   readonly since?: string;
+  readonly until?: string;
   readonly last?: number;
   readonly pod?: readonly string[];
+  readonly namespace?: readonly string[];
   readonly ip?: readonly string[];
   readonly port?: readonly string[];
   readonly protocol?: readonly string[];
@@ -20,11 +22,11 @@ export interface FlowsOptions extends AgentOptions {
 
 /** `retina flows`: a table on a terminal, JSON lines in a pipe. */
 export async function flows(options: FlowsOptions): Promise<void> {
-  const { socket, output, follow, since, last, pod, ip, port, protocol, verdict, type, fqdn, dropReason } = options;
+  const { socket, output, dropReason, ...terms } = options;
   const format: Format = output ?? (process.stdout.isTTY ? 'table' : 'json');
-  const query = { follow, since, last, pod, ip, port, protocol, verdict, type, fqdn, 'drop-reason': dropReason };
+  const query = { ...terms, 'drop-reason': dropReason };
   const stop = new AbortController();
-  if (follow) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  if (options.follow) for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
   const print = await printer(format);
   try {
     for await (const line of new AgentClient(socket).flows(query, stop.signal)) print(line);

@@ -57,6 +57,16 @@ export interface KubernetesConfig {
   readonly namespaceSelector: LabelSelector | undefined;
 }
 
+/** What is kept of the flow records that passed. */
+export interface HistoryConfig {
+  /** Records in memory. */
+  readonly records: number;
+  /** Age in milliseconds at which records in memory are no longer shown; undefined: none. */
+  readonly maxAgeMs: number | undefined;
+  /** Undefined: nothing on disk. `directory` is absolute. */
+  readonly disk: { readonly directory: string; readonly maxBytes: number; readonly maxAgeMs: number } | undefined;
+}
+
 /** A checked configuration: what `Host.start` takes. Plain data, frozen. */
 export interface Config {
   readonly plugins: Readonly<Record<string, ComponentConfig>>;
@@ -83,7 +93,7 @@ export interface Config {
   /** `10.0.0.1:443`, `[fd00::1]:6443` */
   readonly apiServers: readonly string[];
   readonly kernelEvents: { readonly namespaces: 'auto' | 'node' | 'all' };
-  readonly flows: { readonly history: number };
+  readonly flows: { readonly history: HistoryConfig };
   readonly api: { readonly socket: string | false };
   /** The folder packages and relative paths are resolved from: the configuration file's, else the working directory. */
   readonly directory: string;

@@ -5,6 +5,7 @@ import { RetinaError } from '@retina/sdk';
 import { applyEnvironment } from './environment.ts';
 import { components, notes } from './legacy.ts';
 import { ConfigError, type ConfigProblem } from './problem.ts';
+import { historyConfig } from './history-schema.ts';
 import { kubernetesConfig } from './kubernetes.ts';
 import { configSchema, type Config, type RawConfig } from './schema.ts';
 import { ConfigText } from './source.ts';
@@ -115,7 +116,7 @@ function toConfig(raw: RawConfig, directory: string): Config {
     kubernetes: kubernetesConfig(raw, directory),
     apiServers: raw.apiServers,
     kernelEvents: raw.kernelEvents,
-    flows: raw.flows,
+    flows: { history: historyConfig(raw.flows.history, directory) },
     api: raw.api,
     directory,
   };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { exporterKeys } from '../export/settings.ts';
 import { parseServer } from '../node/api-servers.ts';
 import { parseDuration } from './duration.ts';
+import { historyKey } from './history-schema.ts';
 import { kubernetesKey } from './kubernetes-schema.ts';
 
 export type * from './config.ts';
@@ -33,13 +34,13 @@ const component = z
   .nullable()
   .transform((value) => value ?? {});
 
-const patterns = z.array(z.string().min(1));
 /** An exporter has keys that the host reads beside it. */
 const exporterComponent = z
   .looseObject({ required: component.in.unwrap().shape.required, ...exporterKeys })
   .nullable()
   .transform((value) => value ?? {});
 
+const patterns = z.array(z.string().min(1));
 const names = z.array(z.string().min(1));
 
 const contextOption = z.strictObject({
@@ -148,7 +149,7 @@ const hostKeys = {
     .describe("Labels of pod-level metrics, in the shape of MetricsConfiguration's spec."),
   flows: z
     .strictObject({
-      history: z.int().min(0).max(1_048_576).default(4096).describe('Records kept for `retina flows`, 192 bytes each.'),
+      history: historyKey,
     })
     .default({ history: 4096 })
     .describe('The flow log.'),

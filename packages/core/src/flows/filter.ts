@@ -35,6 +35,13 @@ export function flowFilter(query: Pick<URLSearchParams, 'getAll'>, names: FlowNa
   };
 }
 
+/** The times a query asks for, milliseconds since the Unix epoch. Throws RETINA_REQUEST_INVALID. */
+export function flowTimes(query: Pick<URLSearchParams, 'getAll'>, now = Date.now()): { since: number; until: number } {
+  const all = (key: 'since' | 'until') =>
+    query.getAll(key).flatMap((value) => value.split(',')).map((value) => moment(key, value.trim(), now)); // prettier-ignore
+  return { since: Math.max(-Infinity, ...all('since')), until: Math.min(Infinity, ...all('until')) };
+}
+
 const BUILD: Readonly<Record<FlowFilterKey, Build>> = {
   pod: (values, names) => either(source(byPod(values, names)), destination(byPod(values, names))),
   'source-pod': (values, names) => source(byPod(values, names)),

@@ -12,6 +12,7 @@ import { nodeOnly } from '../taps/node-namespaces.ts';
 import { TapService } from '../taps/service.ts';
 import { AgentMetrics } from './agent-metrics.ts';
 import { readAgent } from './agent-readings.ts';
+import { HostArchive } from './archive.ts';
 import { ComponentSet } from './component-set.ts';
 import { FlowNaming } from './flow-naming.ts';
 import { FlowSources } from './flow-sources.ts';
@@ -48,6 +49,8 @@ export class Host extends EventEmitter<HostEvents> {
   readonly names = new AddressNameTable();
   /** Open flow sources and their statistics. */
   readonly sources = new FlowSources();
+  /** Flow records on disk, if the configuration asks for them. */
+  readonly disk = new HostArchive();
   private readonly log: Logger;
   private readonly native: NativePart;
   private readonly taps: TapService | undefined;
@@ -93,7 +96,7 @@ export class Host extends EventEmitter<HostEvents> {
         log.warn('a metric has reached its most series; more go to its overflow series', { metric: family, maxSeries });
       },
     });
-    this.history = new FlowHistory(config.flows.history);
+    this.history = new FlowHistory(config.flows.history.records);
     this.flows = new FlowPipeline({ endpoints: this.endpoints, history: this.history, log });
     this.apiServers = new ConfiguredApiServers(config.apiServers);
     this.agent = new AgentMetrics(this.metrics, options.version ?? '0.0.0');
@@ -147,9 +150,12 @@ export class Host extends EventEmitter<HostEvents> {
   health(): Health {
     const components = this.components.health();
     const ready = this.started && this.components.requiredRun();
-    const problems = [this.configProblem, this.identities.problem, ...this.problems.values()].flatMap((problem) =>
-      problem ? [{ code: problem.code, message: problem.message }] : [],
-    );
+    const problems = [
+      this.configProblem,
+      this.identities.problem,
+      this.disk.problem,
+      ...this.problems.values(),
+    ].flatMap((problem) => (problem ? [{ code: problem.code, message: problem.message }] : []));
     return { live: true, ready: ready && !this.ending, components, problems };
   }
 
@@ -212,7 +218,8 @@ export class Host extends EventEmitter<HostEvents> {
         (error: unknown) => this.log.debug('no look for filters of an earlier agent', { error: String(error) }),
       );
     }
-    await Promise.all([this.taps?.start(), this.identities.configure(this.current)]);
+    const disk = this.disk.begin(this, this.log, (records) => this.agent.lost('history', 'disk', records));
+    await Promise.all([this.taps?.start(), this.identities.configure(this.current), disk]);
     if (this.ending) return;
     await this.components.apply(this.current);
     await this.taps?.settled();
@@ -240,6 +247,7 @@ export class Host extends EventEmitter<HostEvents> {
     clearInterval(this.timer);
     await Promise.race([this.work, this.components.cutShort()]);
     await this.components.stop(deadline);
+    await this.disk.end(deadline - Date.now());
     this.identities[Symbol.dispose]();
     this.flowNames[Symbol.dispose]();
     this.taps?.stop();
