@@ -15,14 +15,14 @@ async function can(as: string, verb: string, what: string, ...where: readonly st
 }
 
 beforeAll(async () => {
-  await install({});
+  await install({ enablePodLevel: true });
 });
 
 describe('what agents may do', () => {
-  it.each(['pods', 'nodes', 'namespaces', 'services', 'endpointslices.discovery.k8s.io', 'replicasets.apps'])(
+  it.each(['pods', 'nodes', 'services', 'endpointslices.discovery.k8s.io', 'metricsconfigurations.retina.sh'])(
     'they watch %s everywhere',
     async (what) => {
-      for (const verb of ['get', 'list', 'watch']) expect(await can(AGENT, verb, what, '-A')).toBe(true);
+      for (const verb of ['list', 'watch']) expect(await can(AGENT, verb, what, '-A')).toBe(true);
     },
   );
 
@@ -33,10 +33,9 @@ describe('what agents may do', () => {
     }
   });
 
-  it('they see no secrets and no configuration but their own mount, and enter no pod', async () => {
-    for (const what of ['secrets', 'configmaps']) {
-      for (const verb of ['get', 'list', 'watch']) expect(await can(AGENT, verb, what, '-A')).toBe(false);
-    }
+  it('they see no secrets, no configuration, and what their mode does not need; they enter no pod', async () => {
+    const closed = ['secrets', 'configmaps', 'namespaces', 'retinaendpoints.retina.sh', 'replicasets.apps'];
+    for (const what of closed) expect(await can(AGENT, 'list', what, '-A')).toBe(false);
     expect(await can(AGENT, 'create', 'pods/exec', '-A')).toBe(false);
     expect(await can(AGENT, 'escalate', 'clusterroles.rbac.authorization.k8s.io')).toBe(false);
   });

@@ -46,6 +46,7 @@ ${rows(all.filter(({ none }) => none)).join('\n')}
 | \`image.pullPolicy\` | Always | IfNotPresent | tags do not move |
 | \`logLevel\` | debug | info | |
 | \`metricsIntervalDuration\` | 10s | each plugin's own | flows are reported every second |
+| \`operator.enableRetinaEndpoint\` | false, and not rendered | true | remoteContext needs no second switch |
 | \`securityContext.capabilities.add\` | SYS_ADMIN, NET_ADMIN, IPC_LOCK, SYS_RESOURCE | none | what plugins need is added by itself |
 | \`tolerations\` | none | every taint | an agent belongs on every node |
 | \`resources\` | requests = limits | smaller requests | what an agent uses, measured |

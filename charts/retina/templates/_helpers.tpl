@@ -53,6 +53,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- dict "capabilities" ($capabilities | uniq | sortAlpha) "mounts" ($mounts | uniq | sortAlpha) "hostPid" $hostPid | toJson -}}
 {{- end }}
 
+{{/* Not empty if agents read RetinaEndpoints. */}}
+{{- define "retina.endpoints" -}}
+{{- if and .Values.remoteContext .Values.operator.enabled .Values.operator.enableRetinaEndpoint }}true{{ end -}}
+{{- end }}
+
 {{/* The agent's configuration file. Argument: the root context; for Linux. */}}
 {{- define "retina.config" -}}
 {{- $v := .Values -}}
@@ -70,6 +75,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
       "dataSamplingRate" ($v.dataSamplingRate | int)
       "enableTCX" $v.enableTCX
 -}}
+{{- if include "retina.endpoints" . }}{{ $_ := set $config "enableRetinaEndpoint" true }}{{ end -}}
 {{- with $v.plugins }}{{ $_ := set $config "plugins" . }}{{ end -}}
 {{- with $v.exporters }}{{ $_ := set $config "exporters" . }}{{ end -}}
 {{- with $v.metricsIntervalDuration }}{{ $_ := set $config "metricsIntervalDuration" . }}{{ end -}}

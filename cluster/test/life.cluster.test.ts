@@ -1,0 +1,131 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { agents, helm, install, kubectl, NAMESPACE, nodes, onNode, TOOL, uninstall } from '../src/cluster.ts';
+import { parse, scrape, select, sum } from '../src/metrics.ts';
+import { eventually, run } from '../src/run.ts';
+
+const running = async (node: string) =>
+  select(await scrape(node), 'retina_plugin_state', { state: 'running' })
+    .filter(({ value }) => value === 1)
+    .map(({ labels }) => labels['plugin'])
+    .sort();
+
+/** BPF programs of this kernel that no process holds, directly or by a link: a pin or something attached holds them. */
+async function orphans(): Promise<readonly number[]> {
+  const held = await run('bash', [
+    '-c',
+    "cat /proc/[0-9]*/fdinfo/* 2>/dev/null | sed -n 's/^prog_id:[[:space:]]*//p' || true",
+  ]);
+  const ids = new Set(held.split('\n').map(Number));
+  const programs = JSON.parse(await run('bpftool', ['-j', 'prog', 'show'])) as { id: number }[];
+  return programs.map(({ id }) => id).filter((id) => !ids.has(id));
+}
+
+const rules = async (node: string) =>
+  (await onNode(node, 'iptables-save')).split('\n').filter((line) => line.startsWith('-A') && /retina/i.test(line));
+
+describe('upgrade', () => {
+  it('with other plugins: agents are replaced, with the rights of those', async () => {
+    await uninstall();
+    await install({ enabledPlugin_linux: ['linuxutil'] });
+    for (const node of await nodes()) expect(await running(node)).toEqual(['linuxutil']);
+    await install({ enabledPlugin_linux: ['linuxutil', 'packetforward'], logLevel: 'debug' });
+    await eventually(async () => {
+      for (const node of await nodes()) expect(await running(node)).toEqual(['linuxutil', 'packetforward']);
+    });
+  });
+
+  it('with other options: agents take them over and go on running', { timeout: 180_000 }, async () => {
+    const before = await agents();
+    await install({ enabledPlugin_linux: ['linuxutil', 'packetforward', 'dns'], logLevel: 'debug' });
+    // The same rights, so the same pods; kubelet brings the file within two minutes.
+    await eventually(async () => {
+      for (const node of await nodes()) expect(await running(node)).toEqual(['dns', 'linuxutil', 'packetforward']);
+    }, 150_000);
+    const after = await agents();
+    for (const [node, { uid }] of before) expect(after.get(node)).toMatchObject({ uid, restarts: 0 });
+  });
+
+  it('with a value the agent refuses: nothing is changed', async () => {
+    const before = await helm(['get', 'values', 'retina', '-n', NAMESPACE]);
+    await expect(install({ enabledPlugin_linux: ['dropreson'] })).rejects.toThrow(/enabledPlugin_linux/);
+    expect(await helm(['get', 'values', 'retina', '-n', NAMESPACE])).toBe(before);
+  });
+});
+
+describe.runIf(TOOL)('what goes wrong', () => {
+  beforeAll(async () => {
+    await install({});
+  });
+
+  it('an agent is killed: it comes back, alone at its hooks', async () => {
+    const [node] = await nodes();
+    const before = (await agents()).get(node!)!;
+    const loose = await orphans();
+    await onNode(node!, 'pkill', '-KILL', '-f', '@retina/agent/dist/main.js');
+    await eventually(async () => {
+      const agent = (await agents()).get(node!)!;
+      expect(agent.restarts).toBe(before.restarts + 1);
+      expect(await running(node!)).toContain('packetforward');
+    }, 60_000);
+    await eventually(async () => expect(await orphans()).toEqual(loose));
+    // Each datagram once: the dead agent's programs count no more.
+    const { addresses } = before;
+    const count = async () => sum(await scrape(node!), 'forward_count', { direction: 'ingress' });
+    const start = await count();
+    await run('bash', ['-c', `for i in {1..2000}; do echo x >/dev/udp/${addresses[0]}/9 || true; done 2>/dev/null`]);
+    await eventually(async () => expect(await count()).toBeGreaterThanOrEqual(start + 2000));
+    expect(await count()).toBeLessThan(start + 3000);
+  });
+
+  it('the API server cannot be reached: counting goes on, nothing restarts', { timeout: 180_000 }, async () => {
+    const before = await agents();
+    const [first, second] = (await nodes()) as [string, string];
+    const address = before.get(second)!.addresses[0]!;
+    const url = `http://${address}:10093`;
+    const read = async () => parse(await (await fetch(`${url}/metrics`)).text());
+    const packets = (samples: ReturnType<typeof parse>) => sum(samples, 'forward_count', { direction: 'ingress' });
+    const start = packets(await read());
+    const rule = ['INPUT', '-p', 'tcp', '--dport', '6443', '-j', 'DROP'];
+    for (const tables of ['iptables', 'ip6tables']) await onNode(first, tables, '-I', ...rule);
+    try {
+      await expect(run('kubectl', ['get', 'nodes', '--request-timeout=2s'])).rejects.toThrow();
+      const end = Date.now() + 60_000;
+      while (Date.now() < end) {
+        // Datagrams to a port nobody listens on: they are counted on their way in.
+        await run('bash', [
+          '-c',
+          `for i in 1 2 3 4 5; do echo x >/dev/udp/${address}/9 || true; done 2>/dev/null; sleep 5`,
+        ]);
+        expect((await fetch(`${url}/readyz`)).status).toBe(200);
+      }
+      expect(packets(await read())).toBeGreaterThan(start + 50);
+    } finally {
+      for (const tables of ['iptables', 'ip6tables']) await onNode(first, tables, '-D', ...rule);
+    }
+    await eventually(() => kubectl('get', 'nodes', '--request-timeout=5s'), 60_000);
+    await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=60s');
+    const after = await agents();
+    for (const [node, { uid, restarts }] of before) expect(after.get(node)).toMatchObject({ uid, restarts });
+  });
+});
+
+describe.runIf(TOOL)('uninstall', () => {
+  it('leaves no object, no program, no pin and no rule', async () => {
+    await uninstall();
+    const loose = await orphans();
+    await install({ plugins: { packetparser: {} }, enablePodLevel: true, crds: { keep: false }, priorityClass: { create: true } }); // prettier-ignore
+    await uninstall();
+    await eventually(async () => expect((await agents()).size).toBe(0));
+    const kinds =
+      'all,configmaps,serviceaccounts,clusterroles,clusterrolebindings,roles,rolebindings,crds,priorityclasses,' +
+      'poddisruptionbudgets,networkpolicies,leases,secrets';
+    const left = await kubectl('get', kinds, '-A', '-l', 'app.kubernetes.io/instance=retina', '-o', 'name');
+    expect(left.trim()).toBe('');
+    expect(await kubectl('get', 'crds', '-o', 'name')).not.toContain('retina.sh');
+    await eventually(async () => expect(await orphans()).toEqual(loose));
+    for (const node of await nodes()) {
+      expect((await onNode(node, 'ls', '/sys/fs/bpf')).trim()).toBe('');
+      expect(await rules(node)).toEqual([]);
+    }
+  });
+});
