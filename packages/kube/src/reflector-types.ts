@@ -55,6 +55,8 @@ export interface ReflectOptions<T extends KubeObject, S> {
   readonly onState?: (state: ReflectorState) => void;
   /** A watch on which nothing came for so long, not even a bookmark (one a minute), is dead; default 150 000. */
   readonly idleTimeoutMs?: number;
+  /** A watch is ended by the server after seconds between these, so that not all of them end together. Default 240 and 480. */
+  readonly watchSeconds?: readonly [least: number, most: number];
   /** First pause after a failure, and the longest one; each doubles, with jitter of half. Default 500 and 30 000. */
   readonly backoffMs?: readonly [first: number, longest: number];
 }

@@ -13,8 +13,6 @@ import { pathOf, query } from './resource.ts';
 import type { Transport } from './transport.ts';
 import { type WatchEvent, watchEvents } from './watch-events.ts';
 
-/** The server ends a watch after a time between these, so that not all of them end together. */
-const WATCH_SECONDS = [240, 480] as const;
 /** A watch that ended before is a failure, so that it is not asked for again at once. */
 const SHORT_WATCH_MS = 1000;
 /** After so many lists whose token expired half-way, a list is asked for in one piece. */
@@ -126,8 +124,8 @@ class Reflection<T extends KubeObject, S> implements Reflector<S> {
 
   /** Follows until the server ends it, which is no failure. */
   async #watch(): Promise<void> {
-    const { fieldSelector, labelSelector, idleTimeoutMs = 150_000 } = this.#options;
-    const [least, most] = WATCH_SECONDS;
+    const { fieldSelector, labelSelector, idleTimeoutMs = 150_000, watchSeconds = [240, 480] } = this.#options;
+    const [least, most] = watchSeconds;
     const timeoutSeconds = Math.round(least + Math.random() * (most - least));
     const since = { resourceVersion: this.#version, allowWatchBookmarks: 'true', timeoutSeconds, watch: '1' };
     const response = await this.#get('watch', { fieldSelector, labelSelector, ...since }, idleTimeoutMs);
