@@ -5,3 +5,4 @@ export { OperatorMetrics } from './metrics.ts';
 export { Operator, type OperatorOptions } from './operator.ts';
 export type { Instrument } from './registry.ts';
 export type { Address } from './server.ts';
+export { clusterRules, leaseRules, type PolicyRule, type RightsFor } from './rights.ts';
