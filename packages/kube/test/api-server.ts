@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { get } from 'node:https';
+import { get, request } from 'node:https';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -169,6 +169,20 @@ export class ApiServer {
       readAll(response).then((text) => resolve(JSON.parse(text)), reject);
     }).on('error', reject);
     return promise;
+  }
+
+  /** A request that is under way, as `user`, until the function that this returns is called. */
+  endlessRequest(path: string, user: string): () => void {
+    const ca = readFileSync(join(this.#dir, 'ca.crt'));
+    const headers = {
+      authorization: `Bearer ${ADMIN_TOKEN}`,
+      'impersonate-user': user,
+      'content-type': 'application/json',
+    };
+    const endless = request({ host: '127.0.0.1', port: this.port, path, method: 'POST', headers, ca, agent: false });
+    endless.on('error', () => undefined);
+    endless.write('{');
+    return () => endless.destroy();
   }
 
   /** A path inside its directory. */

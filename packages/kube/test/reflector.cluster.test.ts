@@ -6,6 +6,9 @@ import { ApiServer, whySkipped } from './api-server.ts';
 import { Proxy } from './proxy.ts';
 
 const SERVICE_ACCOUNTS = kube.resource('', 'v1', 'serviceaccounts', 'ServiceAccount');
+const CLUSTER_ROLE_BINDINGS = kube.resource<kube.KubeObject & { roleRef?: object; subjects?: object[] }>(
+  'rbac.authorization.k8s.io', 'v1', 'clusterrolebindings', 'ClusterRoleBinding', false,
+); // prettier-ignore
 const FAST = { backoffMs: [20, 200] as const };
 type Labels = Readonly<Record<string, string>>;
 
@@ -180,27 +183,24 @@ describe.skipIf(whySkipped)(`a reflector (${whySkipped ?? 'real API server'})`, 
     await make('busy-0', { set: 'busy', v: '1' });
     const user = { token: 'administrator', as: 'jailed', 'as-groups': ['system:authenticated'] };
     const jailed = server.client({ kubeconfig: server.kubeconfig('jailed', user), retries: 0 });
-    const jail = await throttle(client, jailed, 'jailed');
+    const jail = await throttle(server, client, jailed, 'jailed');
     const { reflector, states } = follow('busy', {}, jailed);
     await until(() => (reflector.counts.failures.get('429') ?? 0) >= 2);
     const waits = states.filter(({ phase }) => phase === 'waiting');
     for (const { error, retryInMs } of waits) expect(retryInMs).toBeGreaterThanOrEqual(error!.retryAfterMs!);
     expect(waits[0]!.error!.retryAfterMs).toBeGreaterThanOrEqual(1000);
-    await jail.open();
+    jail.open();
     await reflector.synced;
     expect(reflector.store.size).toBe(1);
   });
 
   it('takes the new token once the old one is refused', async () => {
     const account = await make('tokens', { set: 'tokens', v: '1' });
-    await client.apply(
-      kube.resource('rbac.authorization.k8s.io', 'v1', 'clusterrolebindings', 'ClusterRoleBinding', false),
-      {
-        metadata: { name: 'tokens' },
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-        subjects: [{ kind: 'ServiceAccount', namespace: 'default', name: 'tokens' }],
-      } as kube.KubeObject,
-    );
+    await client.apply(CLUSTER_ROLE_BINDINGS, {
+      metadata: { name: 'tokens' },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ kind: 'ServiceAccount', namespace: 'default', name: 'tokens' }],
+    });
     const of = { namespace: 'default', name: 'tokens', uid: account.metadata.uid! };
     const file = server.file('token');
     writeFileSync(file, server.token(of, -600)); // ended ten minutes ago
@@ -247,61 +247,37 @@ describe.skipIf(whySkipped)(`a reflector (${whySkipped ?? 'real API server'})`, 
   });
 });
 
-/** Gives a user no seat at the API server, until `open`. */
-async function throttle(
-  client: kube.KubeClient,
-  jailed: kube.KubeClient,
-  user: string,
-): Promise<{ open(): Promise<void> }> {
-  const flow = (plural: string, kind: string) => kube.resource<kube.KubeObject & { spec?: object }>('flowcontrol.apiserver.k8s.io', 'v1', plural, kind, false); // prettier-ignore
-  const [levels, schemas] = [
-    flow('prioritylevelconfigurations', 'PriorityLevelConfiguration'),
-    flow('flowschemas', 'FlowSchema'),
-  ];
-  const shares = (count: number) =>
-    client.apply(levels, {
-      metadata: { name: user },
-      spec: {
-        type: 'Limited',
-        limited: {
-          nominalConcurrencyShares: count,
-          limitResponse: { type: 'Reject' },
-          lendablePercent: 0,
-          borrowingLimitPercent: 0,
-        },
-      },
-    });
-  await shares(0);
+/** Gives a user no seat at the API server but one, and takes that, until `open`. */
+async function throttle(server: ApiServer, client: kube.KubeClient, jailed: kube.KubeClient, user: string) {
+  const flow = (plural: string, kind: string) =>
+    kube.resource<kube.KubeObject & { spec?: object }>('flowcontrol.apiserver.k8s.io', 'v1', plural, kind, false);
+  const none = { nominalConcurrencyShares: 0, lendablePercent: 0, borrowingLimitPercent: 0 };
+  await client.apply(flow('prioritylevelconfigurations', 'PriorityLevelConfiguration'), {
+    metadata: { name: user },
+    spec: { type: 'Limited', limited: { ...none, limitResponse: { type: 'Reject' } } },
+  });
   const resourceRules = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'], namespaces: ['*'], clusterScope: true }];
-  await client.apply(schemas, {
+  await client.apply(flow('flowschemas', 'FlowSchema'), {
     metadata: { name: user },
     spec: {
       priorityLevelConfiguration: { name: user },
       matchingPrecedence: 2,
-      rules: [
-        {
-          subjects: [{ kind: 'User', user: { name: user } }],
-          resourceRules,
-          nonResourceRules: [{ verbs: ['*'], nonResourceURLs: ['*'] }],
-        },
-      ],
+      rules: [{ subjects: [{ kind: 'User', user: { name: user } }], resourceRules }],
     },
   });
-  await client.apply(
-    kube.resource('rbac.authorization.k8s.io', 'v1', 'clusterrolebindings', 'ClusterRoleBinding', false),
-    {
-      metadata: { name: user },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
-      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
-    } as kube.KubeObject,
-  );
-  // The server takes up its own configuration in its own time.
-  while (
-    await jailed.raw('/api/v1').then(
-      () => true,
-      (error: kube.KubeError) => error.status !== 429,
-    )
-  )
-    await sleep(50);
-  return { open: async () => void (await shares(100)) };
+  await client.apply(CLUSTER_ROLE_BINDINGS, {
+    metadata: { name: user },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: user }],
+  });
+  // The server takes up its own configuration in its own time: a request that was begun before holds no seat of it.
+  for (;;) {
+    const open = server.endlessRequest('/api/v1/namespaces', user);
+    for (let tries = 0; tries < 10; tries++) {
+      await sleep(50);
+      const refused = (error: kube.KubeError) => error.status === 429;
+      if (await jailed.get(kube.NAMESPACES, { name: 'default' }).then(() => false, refused)) return { open };
+    }
+    open();
+  }
 }
