@@ -3,7 +3,6 @@ import { Connection, type ConnectionEnd, type EndCause } from './connection.ts';
 import { config, metrics } from './declarations.ts';
 import { Observer } from './observer.ts';
 
-const FLUSH_MS = 100;
 const NEXT: Readonly<Record<EndCause, string>> = {
   missing: 'start the Cilium agent on this node, mount the directory of its socket, or set monitorSockPath',
   refused: 'start the Cilium agent: its socket is there, but nobody listens on it',
@@ -69,7 +68,6 @@ export default definePlugin({
       observer.flush();
     });
     ctx.use(connection);
-    ctx.every(FLUSH_MS, () => observer.flush());
     await connection.open();
   },
 });

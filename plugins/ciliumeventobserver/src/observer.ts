@@ -11,6 +11,8 @@ import { Rows } from './rows.ts';
 
 export type Context = PluginContext<Config, typeof metrics>;
 
+/** Longest wait of a record for others. */
+const FLUSH_MS = 100;
 /** `Payload.Type`, as perf_event.h numbers records. */
 const RECORD_LOST = 2;
 const EVENT_SAMPLE = 9;
@@ -28,6 +30,8 @@ export class Observer {
   private readonly writer = new FlowWriter(1024);
   private readonly ids = new Map<string, number>();
   private readonly policies: PolicyNames | undefined;
+  /** Runs while there are records to hand over: a node without Cilium is not woken for them. */
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(context: Context) {
     this.context = context;
@@ -47,6 +51,8 @@ export class Observer {
 
   /** Hands over the records written since the last time. */
   flush(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
     if (this.writer.length === 0) return;
     this.context.flows.emit(this.writer.batch());
     this.writer.clear();
@@ -72,6 +78,7 @@ export class Observer {
     if (number === EventType.AGENT) this.agent(data);
     cilium_events_total.add(1, type);
     const problem = this.wanted.has(name) ? this.record(number, data) : 'not_wanted';
+    if (this.writer.length > 0) this.timer ??= setTimeout(() => this.flush(), FLUSH_MS);
     if (problem === undefined) cilium_flow_records_total.add(1, type);
     else cilium_events_unused_total.add(1, type, this.id(problem));
   }

@@ -10,7 +10,6 @@ type Context = PluginContext<Config, typeof metrics>;
 
 const TIMEOUTS_MS = 300_000;
 const FOLLOW_MS = 1000;
-const TICK_MS = 100;
 /** Between two warnings about one thing. */
 const WARN_EVERY_MS = 300_000;
 /** Counters whose growth means lost packets, and what to do about it. */
@@ -48,14 +47,15 @@ interface Job {
   run(): void | Promise<void>;
 }
 
-/** Runs each job at once, one after the other, and then at its own pace: on a busy machine setup must not wait for them. */
+/** Runs each job soon, one after the other, and then at its own pace: on a busy machine setup must not wait for them. */
 function schedule(ctx: Context, jobs: readonly Job[]): void {
   const due = new Map<Job, number>();
-  ctx.every(TICK_MS, async () => {
+  const tick = Math.min(...jobs.map(({ everyMs }) => everyMs));
+  ctx.every(tick, async () => {
     for (const job of jobs) {
       const now = performance.now();
       if (now < (due.get(job) ?? 0)) continue;
-      due.set(job, now + job.everyMs - TICK_MS / 2);
+      due.set(job, now + job.everyMs - tick / 2);
       await job.run();
     }
   });

@@ -20,5 +20,5 @@ pluginContract(plugin, {
   recording: new URL('../fixtures/dns.bin', import.meta.url),
   traffic,
   compatible: ['dns_request_count', 'dns_response_count', 'adv_dns_request_count', 'adv_dns_response_count'],
-  refused: [{ ports: [] }, { ports: [1, 2, 3, 4, 5] }, { ports: [0] }, { readMs: 51 }, { ringBytes: 100_000 }, { queryLabels: { mode: 'all' } }],
+  refused: [{ ports: [] }, { ports: [1, 2, 3, 4, 5] }, { ports: [0] }, { readMs: 101 }, { ringBytes: 100_000 }, { queryLabels: { mode: 'all' } }],
 }); // prettier-ignore

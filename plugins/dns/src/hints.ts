@@ -4,7 +4,7 @@ import type { Message } from './decode.ts';
 import { hashBytes, mix, SEED } from './hash.ts';
 import { nameText } from './names.ts';
 
-const SLOTS = 4096;
+const SLOTS = 16_384;
 /** An answer that was learnt is not learnt again for half its time to live, and no longer than this. */
 const REST_MS = 30_000;
 

@@ -8,7 +8,7 @@ import { loadFold } from './registrable.ts';
 import { Seen } from './seen.ts';
 
 const OBJECT = new URL('../dist/dns.bpf.o', import.meta.url);
-const SWEEP_MS = 500;
+const SWEEP_MS = 1000;
 /** 2^27 ns: the program counts records by it. */
 const LIMIT_WINDOW_MS = 134.2;
 

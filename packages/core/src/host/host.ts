@@ -14,6 +14,7 @@ import { AgentMetrics } from './agent-metrics.ts';
 import { readAgent } from './agent-readings.ts';
 import { HostArchive } from './archive.ts';
 import { ComponentSet } from './component-set.ts';
+import { onTheBeat } from './beat.ts';
 import { FlowNaming } from './flow-naming.ts';
 import { FlowSources } from './flow-sources.ts';
 import { Identities } from './identities.ts';
@@ -58,7 +59,7 @@ export class Host extends EventEmitter<HostEvents> {
   private readonly agent: AgentMetrics;
   private readonly identities: Identities;
   private readonly components: ComponentSet;
-  private readonly timer: NodeJS.Timeout;
+  private readonly stopSweeps: () => void;
   private current: Config;
   /** Why a newer configuration is not in force; whoever reads configurations sets it. Part of {@link Host.health}. */
   configProblem: RetinaError | undefined;
@@ -133,13 +134,13 @@ export class Host extends EventEmitter<HostEvents> {
     });
     this.metrics.onCollect(() => readAgent(this.agent, this));
     let turns = 0;
-    this.timer = setInterval(() => {
+    this.stopSweeps = onTheBeat(SWEEP_MS, () => {
       this.endpoints.sweep();
       this.metrics.sweep();
       if (++turns % NAMES_EVERY !== 0) return;
       this.names.sweep();
       this.flows.translations.sweep();
-    }, SWEEP_MS);
+    });
   }
 
   /** The configuration in force. */
@@ -244,7 +245,7 @@ export class Host extends EventEmitter<HostEvents> {
   }
 
   private async end(deadline: number): Promise<void> {
-    clearInterval(this.timer);
+    this.stopSweeps();
     await Promise.race([this.work, this.components.cutShort()]);
     await this.components.stop(deadline);
     await this.disk.end(deadline - Date.now());

@@ -1,4 +1,5 @@
 import { RetinaError, type Logger, type Scope } from '@retina/sdk';
+import { onTheBeat } from './beat.ts';
 import type { Guard } from './guard.ts';
 import { inNameOf } from './strays.ts';
 
@@ -80,13 +81,13 @@ export class HostScope implements Scope {
 
   every(ms: number, task: () => void | Promise<void>): void {
     let running: Promise<void> | undefined;
-    const timer = setInterval(() => {
+    const stop = onTheBeat(ms, () => {
       running ??= this.guard.run(task).finally(() => (running = undefined));
-    }, ms);
+    });
     this.hold({
       what: `a task every ${ms} ms`,
       release: async () => {
-        clearInterval(timer);
+        stop();
         await running;
       },
     });
