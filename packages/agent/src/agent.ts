@@ -6,6 +6,7 @@ import { defaultSocket, refuseIfAlive, SYSTEM_SOCKET } from './api/socket.ts';
 import type { DemoWorld } from './demo/world.ts';
 import type { Flags } from './flags.ts';
 import { COMPONENTS_FROM } from './index.ts';
+import type { Cluster } from './kubernetes/cluster.ts';
 import { holdNamespace } from './lock.ts';
 import type { AgentLog } from './log.ts';
 import { AgentView } from './view.ts';
@@ -42,6 +43,7 @@ export class Agent {
   private host: Host | undefined;
   private world: DemoWorld | undefined;
   private watcher: ConfigWatcher | undefined;
+  private cluster: Cluster | undefined;
   private beginning: Promise<void> | undefined;
 
   constructor(options: AgentOptions) {
@@ -91,6 +93,7 @@ export class Agent {
       removeStaleFilters: lock.held,
     });
     this.host = this.own(host);
+    await this.followCluster(host, host.config);
     if (this.abort.signal.aborted) return;
     this.view = new AgentView({
       host,
@@ -109,6 +112,17 @@ export class Agent {
     });
   }
 
+  /** Loads what talks to a cluster only where there is one. */
+  private async followCluster(host: Host, config: Config): Promise<void> {
+    if (config.kubernetes.enabled && !this.cluster) {
+      const { log, version } = this.options;
+      const { Cluster } = await import('./kubernetes/cluster.ts');
+      if (this.abort.signal.aborted) return;
+      this.cluster = this.own(new Cluster({ host, log, version }));
+    }
+    this.cluster?.configure(config);
+  }
+
   private watch(file: string): void {
     const { log } = this.options;
     this.watcher = new ConfigWatcher({
@@ -119,6 +133,7 @@ export class Agent {
       apply: async ({ config }) => {
         log.setLevel(this.options.flags.logLevel ?? config.logLevel);
         await this.host?.reconcile(this.overridden(config));
+        if (this.host) await this.followCluster(this.host, config);
       },
       onProblem: (problem) => {
         if (this.host) this.host.configProblem = problem;

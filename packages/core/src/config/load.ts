@@ -7,7 +7,7 @@ import { components, notes } from './legacy.ts';
 import { ConfigError, type ConfigProblem } from './problem.ts';
 import { historyConfig } from './history-schema.ts';
 import { kubernetesConfig } from './kubernetes.ts';
-import { configSchema, type Config, type RawConfig } from './schema.ts';
+import { configSchema, type Config, type MetricsConfiguration, type RawConfig } from './schema.ts';
 import { ConfigText } from './source.ts';
 import { validate } from './validate.ts';
 
@@ -101,13 +101,7 @@ function toConfig(raw: RawConfig, directory: string): Config {
     clusterName: raw.clusterName,
     metricsIntervalMs: metricsIntervalMs || DEFAULT_INTERVAL_MS,
     podLevel: !raw.enablePodLevel ? 'off' : raw.remoteContext ? 'remote' : 'local',
-    metricsConfiguration: raw.metricsConfiguration && {
-      contextOptions: raw.metricsConfiguration.contextOptions.map(({ ttl, ...option }) => ({
-        ...option,
-        ttlMs: ttl || undefined,
-      })),
-      namespaces: withoutUndefined(raw.metricsConfiguration.namespaces),
-    },
+    metricsConfiguration: raw.metricsConfiguration && metricsConfigurationOf(raw.metricsConfiguration),
     taps: { ...raw.taps, mode: raw.enableTCX === 'off' ? 'clsact' : 'auto' },
     identity: {
       file: raw.identity.file === undefined ? undefined : path.resolve(directory, raw.identity.file),
@@ -120,6 +114,12 @@ function toConfig(raw: RawConfig, directory: string): Config {
     api: raw.api,
     directory,
   };
+}
+
+/** What `metricsConfiguration` gives, as the host takes it. */
+export function metricsConfigurationOf(raw: NonNullable<RawConfig['metricsConfiguration']>): MetricsConfiguration {
+  const contextOptions = raw.contextOptions.map(({ ttl, ...option }) => ({ ...option, ttlMs: ttl || undefined }));
+  return { contextOptions, namespaces: withoutUndefined(raw.namespaces) };
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -95,6 +95,8 @@ export class IdentityStage {
         else if (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS) source = tap;
         if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;
     }
+    source = endpoints.atPort(source, batch.protocol(row), batch.sourcePort(row));
+    destination = endpoints.atPort(destination, batch.protocol(row), batch.destinationPort(row));
     this.keep(batch, row, source, destination, tap);
   }
 

@@ -31,7 +31,9 @@ export function newClaim(precedence: number, turn: number, spec: EndpointSpec): 
 
 /** Whether a claim on an address of another's can be the same thing: what has been found elsewhere is not here as well. */
 export function mayBe(claim: Claim, other: Claim): boolean {
-  return other.boundBy === undefined || claim.spec.netns === undefined || other.boundBy === claim.spec.key;
+  if (!claim.spec.anonymous) return true;
+  if (other.spec.kind !== 'pod') return false; // a service's address may be kept in a pod
+  return other.boundBy === undefined || other.boundBy === claim.spec.key;
 }
 
 /** Interface indexes or namespace inodes to endpoint ids, with the claim that holds each. */

@@ -6,6 +6,8 @@ import { claimProvider } from './claim-provider.ts';
 import { EndpointDirectory, type EndpointListener } from './directory.ts';
 import { EndpointIndex } from './endpoint-index.ts';
 import { addressesOf, describes, type EndpointProvider, type EndpointSpec, type Words } from './endpoint-spec.ts';
+import { Hosts } from './hosts.ts';
+import { NodePorts } from './node-ports.ts';
 import { Retirement } from './retirement.ts';
 
 export interface EndpointTableOptions {
@@ -31,8 +33,8 @@ export class EndpointTable implements EndpointReader {
   private readonly retired: Retirement;
   private readonly directory = new EndpointDirectory();
   private readonly owners = new Map<number, Claim>();
-  private readonly hosts = new Set<number>();
-  private readonly hostClaims = new Set<Claim>();
+  private readonly nodePorts = new NodePorts();
+  private readonly hosts = new Hosts();
   private lastId = 0;
   private turns = 0;
 
@@ -92,6 +94,19 @@ export class EndpointTable implements EndpointReader {
     return this.hosts.has(id);
   }
 
+  /** Gives a port of every other node the name of the service it is for, or takes it. `address`: one of the service's own. */
+  nameNodePort(protocol: number, port: number, address: string | undefined): void {
+    this.nodePorts.name(protocol, port, address);
+    this.epoch++;
+  }
+
+  /** `id`, or the service's where it is another node and the port is one that nodes have for a service. */
+  atPort(id: number, protocol: number, port: number): number {
+    const service = id === 0 ? undefined : this.nodePorts.get(protocol, port);
+    if (!service || this.hosts.has(id) || this.byId(id).kind !== 'node') return id;
+    return this.find(...service) || id;
+  }
+
   /** Whether an interface of this host leads to an endpoint, so that its traffic is seen there. */
   hasInterface(id: number): boolean {
     return this.index.interfaces.leadsTo(id);
@@ -145,7 +160,7 @@ export class EndpointTable implements EndpointReader {
     }
     const claim = this.owners.get(tap);
     const pod = this.owners.get(owner);
-    if (!claim?.spec.anonymous || pod?.spec.incarnation === undefined || pod.boundBy !== undefined) return tap;
+    if (!claim?.spec.anonymous || pod?.spec.incarnation === undefined || !mayBe(claim, pod)) return tap;
     if (!delivered) return owner;
     this.index.delist(claim);
     const text = formatWords(...words);
@@ -168,7 +183,7 @@ export class EndpointTable implements EndpointReader {
 
   private add(precedence: number, spec: EndpointSpec): Claim {
     const claim = newClaim(precedence, ++this.turns, spec);
-    if (spec.host) this.hostClaims.add(claim);
+    if (spec.host) this.hosts.claims.add(claim);
     this.index.enlist(claim);
     this.settle(claim);
     return claim;
@@ -190,7 +205,7 @@ export class EndpointTable implements EndpointReader {
   }
 
   private drop(claim: Claim): void {
-    this.hostClaims.delete(claim);
+    this.hosts.claims.delete(claim);
     this.index.delist(claim);
     if (claim.into) this.retired.add(claim.into.id, claim.addresses, claim.spec.interfaces, claim.spec.netns);
     else this.retire(claim);
@@ -207,15 +222,7 @@ export class EndpointTable implements EndpointReader {
     const order = [...claims].sort((a, b) => b.precedence - a.precedence);
     for (const c of order) this.merge(c);
     for (const c of order) this.index.point(c, this.now());
-    this.hosts.clear();
-    for (const c of this.hostClaims) {
-      this.hosts.add(c.id);
-      for (const text of c.addresses) {
-        const first = rootOf(this.index.claimantsOf(text)[0]!);
-        // A proxy may keep the addresses of services on an interface of the host.
-        if (first.spec.kind !== 'service') this.hosts.add(first.id);
-      }
-    }
+    this.hosts.refresh(this.index);
     this.epoch++;
   }
 
@@ -229,7 +236,7 @@ export class EndpointTable implements EndpointReader {
         if (mayBe(claim, rootOf(first))) into = rootOf(first);
       }
     }
-    if (into?.spec.incarnation !== undefined && claim.spec.netns) into.boundBy = claim.spec.key;
+    if (into?.spec.incarnation !== undefined && claim.spec.anonymous) into.boundBy = claim.spec.key;
     if (into && claim.id !== 0) {
       this.index.passing.add(claim.id);
       this.retire(claim);

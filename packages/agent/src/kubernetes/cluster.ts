@@ -1,0 +1,207 @@
+import type { Config, Host } from '@retina/core';
+import {
+  type KubeClient,
+  kubeClient,
+  type KubeError,
+  reflect,
+  type Reflector,
+  type ReflectorState,
+} from '@retina/kube';
+import { type Logger, RetinaError } from '@retina/sdk';
+import { ClusterIdentity } from './identity.ts';
+import { Configurations } from './configurations.ts';
+import { showWatches } from './metrics.ts';
+import { Trim } from './trim.ts';
+import { type Watch, watchesFor } from './watches.ts';
+
+/** Between two attempts to find out how the API server is reached. */
+const RETRY_MS = 10_000;
+const SERVER = 'kubernetes';
+
+export interface ClusterOptions {
+  readonly host: Host;
+  readonly log: Logger;
+  readonly version: string;
+}
+
+/** What the agent knows of its cluster, kept up to date. Whatever fails here costs names or settings, never observation. */
+export class Cluster implements Disposable {
+  private readonly options: ClusterOptions;
+  private running: Running | undefined;
+  private settings = '';
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(options: ClusterOptions) {
+    this.options = options;
+  }
+
+  /** Follows the cluster as a configuration asks for, or no longer. What stays as it is goes on undisturbed. */
+  configure(config: Config): void {
+    const settings = JSON.stringify([config.kubernetes, config.podLevel, config.nodeName]);
+    if (settings === this.settings) return;
+    this[Symbol.dispose]();
+    this.settings = settings;
+    if (config.kubernetes.enabled) this.start(config);
+  }
+
+  /** Resolves when everything that is followed has been read once. */
+  async synced(): Promise<void> {
+    await this.running?.synced();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer);
+    this.running?.[Symbol.dispose]();
+    this.running = undefined;
+    this.options.host.problems.delete(SERVER);
+  }
+
+  private start(config: Config): void {
+    const { host, log, version } = this.options;
+    const { kubeconfig, context } = config.kubernetes;
+    try {
+      const client = kubeClient({ kubeconfig, context, userAgent: `retina-agent/${version}` });
+      log.info('names come from the cluster', { server: client.server, credentials: client.source });
+      host.problems.delete(SERVER);
+      this.running = new Running(client, config, this.options);
+    } catch (error) {
+      const problem = RetinaError.from(error, 'RETINA_KUBE_CONFIG', 'the cluster cannot be asked for names');
+      const known = host.problems.get(SERVER)?.message === problem.message;
+      if (!known) log.error(problem.message, { code: problem.code });
+      host.problems.set(SERVER, problem);
+      this.timer = setTimeout(() => this.start(config), RETRY_MS).unref();
+    }
+  }
+}
+
+/** One configuration's watches. */
+class Running implements Disposable {
+  private readonly client: KubeClient;
+  private readonly config: Config;
+  private readonly host: Host;
+  private readonly log: Logger;
+  private readonly identity: ClusterIdentity;
+  private readonly configurations: Configurations;
+  private readonly reflectors = new Map<Watch, Reflector<unknown>>();
+  private readonly metrics: Disposable;
+
+  constructor(client: KubeClient, config: Config, { host, log }: ClusterOptions) {
+    this.client = client;
+    this.config = config;
+    this.host = host;
+    this.log = log;
+    const { nodeName, kubernetes } = config;
+    const { annotations, podSelector, namespaceSelector } = kubernetes;
+    this.identity = new ClusterIdentity({
+      table: host.endpoints,
+      nodeName,
+      choice: {
+        annotations,
+        selectors: Boolean(podSelector ?? namespaceSelector),
+        namespaces: Boolean(namespaceSelector),
+      },
+      onApiServers: (servers) => host.foundApiServers(servers),
+    });
+    this.configurations = new Configurations(host, log, annotations || Boolean(podSelector ?? namespaceSelector));
+    const trim = new Trim({ ...kubernetes, nodeName });
+    const { identity, configurations } = this;
+    const watches = watchesFor(config, {
+      identity,
+      trim,
+      configuration: configurations.take,
+      configurationsSynced: configurations.synced,
+    });
+    for (const watch of watches) this.reflectors.set(watch, this.follow(watch));
+    this.metrics = showWatches(host.metrics, client, () => this.readings());
+  }
+
+  async synced(): Promise<void> {
+    await Promise.all([...this.reflectors.values()].map(({ synced }) => synced));
+  }
+
+  [Symbol.dispose](): void {
+    for (const [watch, reflector] of this.reflectors) {
+      reflector.stop();
+      this.host.problems.delete(problemKey(watch));
+    }
+    this.host.problems.delete('node name');
+    this.client.close();
+    this.metrics[Symbol.dispose]();
+    this.configurations[Symbol.dispose]();
+    this.identity[Symbol.dispose]();
+  }
+
+  private follow(watch: Watch): Reflector<unknown> {
+    const { name, take, synced, resource, namespace, fieldSelector, labelSelector, trim } = watch;
+    return reflect(this.client, {
+      resource,
+      namespace,
+      fieldSelector,
+      labelSelector,
+      trim,
+      onUpsert: (value, key) => take(key, value),
+      onDelete: (_value, key) => take(key, undefined),
+      onSynced: () => {
+        this.log.debug('read from the cluster', { what: name });
+        synced?.();
+        if (name === 'nodes') this.checkNodeName();
+      },
+      onState: (state) => this.changed(watch, state),
+    });
+  }
+
+  private changed(watch: Watch, { phase, error }: ReflectorState): void {
+    const { problems } = this.host;
+    const key = problemKey(watch);
+    if (phase === 'watching') {
+      if (problems.delete(key)) this.log.info('followed again', { what: watch.name });
+    } else if (phase === 'waiting' && error && !(watch.optional && error.status === 404)) {
+      if (problems.get(key)?.message === error.message) return; // said already
+      problems.set(key, about(watch, error));
+      this.log.warn('the cluster is not followed; what is known stays', {
+        what: watch.name,
+        code: error.code,
+        error: problems.get(key)!.message,
+      });
+    }
+  }
+
+  private checkNodeName(): void {
+    const { host, config, identity, log } = this;
+    if (identity.knowsOwnNode ?? false) return void host.problems.delete('node name');
+    const problem = new RetinaError('RETINA_CONFIG_INVALID', 'no node of the cluster has the name of this one', {
+      found: config.nodeName,
+      needed: 'the name of the Node object: pods of this node are asked for by it',
+      next: 'set nodeName, or the environment variable NODE_NAME from the field spec.nodeName',
+    });
+    host.problems.set('node name', problem);
+    log.error(problem.message, { code: problem.code });
+  }
+
+  private *readings() {
+    for (const [{ name }, { state, store, counts }] of this.reflectors) {
+      yield { name, up: state.phase === 'watching', objects: store.size, counts };
+    }
+  }
+}
+
+function problemKey({ name }: Watch): string {
+  return `${SERVER} ${name}`;
+}
+
+/** What is missing without a collection, before why. */
+function about({ name, resource }: Watch, error: KubeError): RetinaError {
+  const next =
+    error.status === 403
+      ? `grant list and watch on ${resource.plural}${resource.group && ` of ${resource.group}`} to the agent's ClusterRole`
+      : name === 'retinaendpoints' && error.status === 404
+        ? 'install the operator, which defines and keeps RetinaEndpoints, or set kubernetes.source: pods'
+        : error.next;
+  return new RetinaError(error.code, `${name} of the cluster are not followed: ${error.summary}`, {
+    ...(error.found && { found: error.found }),
+    ...(error.needed && { needed: error.needed }),
+    ...(next && { next }),
+    retryable: true,
+    cause: error,
+  });
+}

@@ -1,0 +1,64 @@
+import type { Host, MetricsConfiguration } from '@retina/core';
+import { type Logger, RetinaError } from '@retina/sdk';
+import { type ConfigurationFacts, inForce, readSpec } from './metrics-configuration.ts';
+
+const PROBLEM = 'MetricsConfiguration';
+
+/** The MetricsConfiguration objects of the cluster: keeps the host's pod-level metrics in line with the one in force. */
+export class Configurations implements Disposable {
+  private readonly host: Pick<Host, 'overridePods' | 'problems'>;
+  private readonly log: Logger;
+  private readonly chosen: boolean;
+  private readonly known = new Map<string, ConfigurationFacts>();
+  private isSynced = false;
+  private current: { readonly name: string; readonly metrics: MetricsConfiguration } | undefined;
+  private said = '';
+
+  /** `chosen`: only endpoints that an annotation or a selector chose are reported. */
+  constructor(host: Pick<Host, 'overridePods' | 'problems'>, log: Logger, chosen: boolean) {
+    this.host = host;
+    this.log = log;
+    this.chosen = chosen;
+    host.overridePods({ chosen });
+  }
+
+  readonly take = (key: string, facts: ConfigurationFacts | undefined): void => {
+    if (facts) this.known.set(key, facts);
+    else this.known.delete(key);
+    if (this.isSynced) this.apply(); // before, the oldest may still come
+  };
+
+  readonly synced = (): void => {
+    this.isSynced = true;
+    this.apply();
+  };
+
+  [Symbol.dispose](): void {
+    this.host.problems.delete(PROBLEM);
+    this.host.overridePods({});
+  }
+
+  private apply(): void {
+    const { host, log } = this;
+    const facts = inForce(this.known.values());
+    const text = JSON.stringify([facts, this.known.size]);
+    if (text === this.said) return;
+    this.said = text;
+    const others = [...this.known.values()].filter((one) => one !== facts).map(({ name }) => name);
+    if (others.length > 0) log.warn('more than one MetricsConfiguration: the oldest is in force', { others });
+    let problem: RetinaError | undefined;
+    try {
+      this.current = facts && { name: facts.name, metrics: readSpec(facts) };
+    } catch (error) {
+      problem = RetinaError.from(error, 'RETINA_CONFIG_INVALID', 'a MetricsConfiguration cannot be read');
+      log.error(problem.message, { code: problem.code });
+      // Of another object nothing stays in force.
+      if (this.current?.name !== facts?.name) this.current = undefined;
+    }
+    if (problem) host.problems.set(PROBLEM, problem);
+    else host.problems.delete(PROBLEM);
+    const { name = 'none', metrics } = this.current ?? {};
+    log.info('MetricsConfiguration in force', { name });
+    host.overridePods({ chosen: this.chosen, ...(metrics && { metrics }) });
+  }
+}
