@@ -90,7 +90,7 @@ export async function makePod(admin: KubeClient, name: string, change: PodChange
     terminationGracePeriodSeconds: 0,
     containers: [{ name: 'c', image: 'x' }],
   };
-  const pod = await admin.create(PODS, { metadata: { namespace: 'default', name, labels }, spec } as Pod);
+  const pod = await admin.create(PODS, { metadata: { namespace: 'default', name, labels }, spec });
   if (!ip) return pod;
   const status = { phase: 'Running', hostIP: '172.30.0.2', podIP: ip, podIPs: [{ ip }, { ip: 'fd00::7' }] };
   return admin.patch(PODS, { namespace: 'default', name }, { status }, { subresource: 'status' });

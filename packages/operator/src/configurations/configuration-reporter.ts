@@ -112,7 +112,7 @@ export class ConfigurationReporter {
     await write();
     const { client, log } = this.options;
     const draft = { apiVersion: 'retina.sh/v1alpha1', kind: 'MetricsConfiguration', metadata: { name }, status };
-    await client.apply(METRICS_CONFIGURATIONS, draft as MetricsConfiguration, {
+    await client.apply(METRICS_CONFIGURATIONS, draft, {
       subresource: 'status',
       fieldManager: FIELD_MANAGER,
       ...(this.signal && { signal: this.signal }),
