@@ -97,7 +97,7 @@ function add(sum: FlowSum, batch: FlowBatch, row: number): void {
 /** A log record of the event `retina.flow`: its time is the last packet's. */
 export function logRecord(sum: FlowSum, origin: RecordOrigin, now: number): ReadableLogRecord {
   const { attributes } = sum;
-  attributes['retina.flow.start'] = isoTime(sum.start);
+  attributes['retina.flow.duration'] = Math.max(0, sum.end - sum.start) / 1000; // seconds, like every duration of the conventions
   attributes['retina.flow.bytes'] = sum.bytes;
   attributes['retina.flow.packets'] = sum.packets;
   if (sum.rows.length > 1) attributes['retina.flow.records'] = sum.rows.length;
@@ -119,20 +119,15 @@ export function logRecord(sum: FlowSum, origin: RecordOrigin, now: number): Read
   );
 }
 
-/** A time beyond what dates can say (a record that lies) is left as its number. */
-function isoTime(ms: number): string {
-  return Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString() : String(ms);
-}
-
 /** Says in the log itself that records are missing from it. */
 export function lossRecord(
   lost: number,
-  stages: Readonly<Record<string, number>>,
+  causes: Readonly<Record<string, number>>,
   origin: RecordOrigin,
   now: number,
 ): ReadableLogRecord {
   const attributes: Attributes = { 'retina.lost.records': lost };
-  for (const [stage, records] of Object.entries(stages)) attributes[`retina.lost.${stage}`] = records;
+  for (const [cause, records] of Object.entries(causes)) attributes[`retina.lost.${cause}`] = records;
   return event('retina.flow.lost', 'WARN', `${lost} flow records were lost before this one`, {
     origin,
     attributes,

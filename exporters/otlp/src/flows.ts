@@ -10,7 +10,7 @@ import type { OtlpConfig } from './options.ts';
 import type { Transport } from './transport.ts';
 
 /** Records converted in one turn of the event loop, and most of one request. */
-const RECORDS = 1000;
+const RECORDS = 500;
 
 export interface FlowPushOptions {
   readonly config: OtlpConfig;
@@ -73,7 +73,7 @@ export class FlowPush {
     const now = Date.now();
     const records = sums.map((sum) => logRecord(sum, origin, now));
     const lost = this.loss.read();
-    if (lost) records.unshift(lossRecord(lost.total, lost.stages, origin, now));
+    if (lost) records.unshift(lossRecord(lost.total, lost.causes, origin, now));
     const flows = sums.reduce((n, sum) => n + sum.rows.length, 0);
     const current = await credentials.read();
     try {

@@ -3,15 +3,15 @@ import type { MetricReader } from '@retina/sdk';
 export interface Loss {
   /** Flow records since the last time this was told. */
   readonly total: number;
-  /** The same by stage: `export_queue`, `export`, … */
-  readonly stages: Readonly<Record<string, number>>;
+  /** The same by cause: `queue_full`, `refused`, … */
+  readonly causes: Readonly<Record<string, number>>;
   /** It was delivered: what comes next is counted from here. */
   told(): void;
   /** It was not: it is read again next time. */
   untold(): void;
 }
 
-const FAMILY = 'retina_lost_records_total';
+const FAMILY = 'retina_export_lost_records_total';
 /** Reading the agent's metrics is not free. */
 const BETWEEN_MS = 5000;
 
@@ -33,28 +33,28 @@ export class LossTrace {
     if (now < this.next) return undefined;
     this.next = now + BETWEEN_MS;
     const totals = this.totals();
-    const stages: Record<string, number> = {};
+    const causes: Record<string, number> = {};
     let total = 0;
-    for (const [stage, records] of totals) {
-      const more = records - (this.told.get(stage) ?? 0);
+    for (const [cause, records] of totals) {
+      const more = records - (this.told.get(cause) ?? 0);
       if (more <= 0) continue;
-      stages[stage] = more;
+      causes[cause] = more;
       total += more;
     }
     if (total === 0) return undefined;
-    return { total, stages, told: () => void (this.told = totals), untold: () => void (this.next = 0) };
+    return { total, causes, told: () => void (this.told = totals), untold: () => void (this.next = 0) };
   }
 
   private totals(): ReadonlyMap<string, number> {
     const totals = new Map<string, number>();
     for (const family of this.metrics.families()) {
       if (family.name !== FAMILY) continue;
-      const stage = family.labels.indexOf('stage');
-      const component = family.labels.indexOf('component');
-      if (stage < 0 || component < 0) break;
+      const cause = family.labels.indexOf('cause');
+      const exporter = family.labels.indexOf('exporter');
+      if (cause < 0 || exporter < 0) break;
       for (let row = 0; row < family.size; row++) {
-        if (family.live(row) && family.label(row, component) === this.instance) {
-          totals.set(family.label(row, stage), family.value(row));
+        if (family.live(row) && family.label(row, exporter) === this.instance) {
+          totals.set(family.label(row, cause), family.value(row));
         }
       }
       break;
