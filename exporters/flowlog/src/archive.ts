@@ -37,7 +37,7 @@ export class Archive implements AsyncDisposable {
   /** Makes the folder and clears up what an earlier agent left unfinished. */
   async begin(): Promise<void> {
     const folder = dirname(this.options.path);
-    await mkdir(folder, { recursive: true, mode: 0o750 });
+    await makeFolder(folder);
     await rm(`${this.options.path}.gz.part`, { force: true });
     await this.prune();
     this.compressOldest();
@@ -111,5 +111,19 @@ export class Archive implements AsyncDisposable {
         throw error;
       }
     }
+  }
+}
+
+/** Makes a folder and those above it. (`recursive: true` would try for ever in a file system that takes no folders, such as /proc.) */
+async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o750 });
+  try {
+    await make();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
   }
 }

@@ -3,7 +3,7 @@ import type { LogRecord } from './format.ts';
 
 /** One flat object of short members; what is not known is left out. */
 export function compact(record: LogRecord): object {
-  const [proto = '', ports = {}] = Object.entries(record.l4)[0] ?? [];
+  const [[proto, ports] = ['', {}] as const] = Object.entries(record.l4);
   const { rtt_us, retransmits, sampling, node_name, dns, reason, aggregate, translated_to } = record;
   const to = translated_to?.destination;
   return {
@@ -26,7 +26,7 @@ export function compact(record: LogRecord): object {
     ...(sampling !== undefined && { sampling }),
     ...(dns && { dns: `${dns.query_type}${dns.response ? '' : '?'} ${dns.query}`, ...(dns.response_code && { rcode: dns.response_code }) }),
     ...(reason !== undefined && { reason }),
-    ...(aggregate && { flows: Object.values(aggregate).reduce((sum, n) => sum + n, 0) }),
+    ...(aggregate && { flows: Object.values<number>({ ...aggregate }).reduce((sum, n) => sum + n, 0) }),
     ...(node_name !== undefined && { node: node_name }),
   }; // prettier-ignore
 }

@@ -19,5 +19,5 @@ export function selection(flows: FlowReader, { allow, deny }: Selection): FlowPr
 }
 
 function known(terms: Selection['allow'][number]): FlowFilterTerms {
-  return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined)) as FlowFilterTerms;
+  return Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined));
 }

@@ -1,4 +1,4 @@
-import type { FlowJson } from '@retina/sdk';
+import type { FlowEndpointJson, FlowJson } from '@retina/sdk';
 import { compact } from './compact.ts';
 import { strictFlow } from './hubble.ts';
 import { mask } from './mask.ts';
@@ -22,14 +22,32 @@ export interface FormatOptions {
   readonly version: string;
 }
 
-/** Turns a record into its line. */
+/** Turns a record into its line. The record is used up. */
 export function formatter({ format, fields, version }: FormatOptions): (record: LogRecord) => string {
   const keep = mask(fields);
   if (format === 'compact') return (record) => `${JSON.stringify(keep(compact(record)))}\n`;
+  if (format === 'hubble' && fields.length === 0) return (record) => enveloped(record, wholeFlow(record));
   const shape =
     format === 'hubble' ? (record: LogRecord) => record : (record: LogRecord) => strictFlow(record, version);
-  return (record) => {
-    const { node_name, time } = record;
-    return `${JSON.stringify({ flow: keep(shape(record)), ...(node_name !== undefined && { node_name }), time })}\n`;
-  };
+  return (record) => enveloped(record, JSON.stringify(keep(shape(record))));
+}
+
+function enveloped({ node_name, time }: LogRecord, flow: string): string {
+  const node = node_name === undefined ? '' : `"node_name":${JSON.stringify(node_name)},`;
+  return `{"flow":${flow},${node}"time":"${time}"}\n`;
+}
+
+/** Text of an end of a flow, of which there are few: the host gives the same object for each of its records. */
+const ENDS = new WeakMap<FlowEndpointJson, string>();
+
+function endText(end: FlowEndpointJson): string {
+  let text = ENDS.get(end);
+  if (text === undefined) ENDS.set(end, (text = JSON.stringify(end)));
+  return text;
+}
+
+function wholeFlow(record: LogRecord): string {
+  const { source, destination } = record;
+  const rest = JSON.stringify(Object.assign(record, { source: undefined, destination: undefined }));
+  return `{"source":${endText(source)},"destination":${endText(destination)},${rest.slice(1)}`;
 }

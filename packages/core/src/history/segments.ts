@@ -1,5 +1,5 @@
 import { mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export interface SegmentOptions {
   readonly directory: string;
@@ -43,7 +43,7 @@ export class Segments {
 
   static async open(options: SegmentOptions): Promise<Segments> {
     const segments = new Segments(options);
-    await mkdir(options.directory, { recursive: true, mode: 0o750 });
+    await makeFolder(options.directory);
     const now = Date.now();
     for (const name of (await readdir(options.directory)).sort()) {
       const number = Number(NAME.exec(name)?.[1]);
@@ -121,5 +121,19 @@ export class Segments {
       this.held.push(held);
       return held;
     }
+  }
+}
+
+/** Makes a folder and those above it. (`recursive: true` would try for ever in a file system that takes no folders, such as /proc.) */
+async function makeFolder(path: string): Promise<void> {
+  const make = () => mkdir(path, { mode: 0o750 });
+  try {
+    await make();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
   }
 }
