@@ -2,9 +2,8 @@ import { once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
 import type { MetricReader } from '@retina/sdk';
+import type { Wanted } from './negotiate.ts';
 import { renderText } from './text.ts';
-
-export type Encoding = 'identity' | 'gzip';
 
 /** Milliseconds of rendering after which the event loop gets its turn. */
 const SLICE_MS = 2;
@@ -26,8 +25,8 @@ export class Rendering {
   private waiting: (() => void)[] = [];
   private readonly aborted = new AbortController();
 
-  constructor(reader: MetricReader, encoding: Encoding) {
-    this.run(reader, encoding).then(
+  constructor(reader: MetricReader, wanted: Wanted) {
+    this.run(reader, wanted).then(
       () => this.finish(),
       (error: unknown) => {
         this.failure = error instanceof Error ? error : new Error(String(error));
@@ -51,15 +50,15 @@ export class Rendering {
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  private async run(reader: MetricReader, encoding: Encoding): Promise<void> {
+  private async run(reader: MetricReader, wanted: Wanted): Promise<void> {
     await turn(); // whoever asks in this turn joins
-    if (encoding === 'identity') {
-      for await (const chunk of this.pieces(reader)) this.push(chunk);
+    if (wanted.encoding === 'identity') {
+      for await (const chunk of this.pieces(reader, wanted)) this.push(chunk);
       return;
     }
     const gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: CHUNK });
     gzip.on('data', (chunk: Buffer) => this.push(chunk));
-    for await (const chunk of this.pieces(reader)) {
+    for await (const chunk of this.pieces(reader, wanted)) {
       if (!gzip.write(chunk)) await once(gzip, 'drain');
     }
     gzip.end();
@@ -67,10 +66,10 @@ export class Rendering {
   }
 
   /** Text as chunks of bytes; gives way to others between slices. */
-  private async *pieces(reader: MetricReader): AsyncGenerator<Buffer> {
+  private async *pieces(reader: MetricReader, { format, names }: Wanted): AsyncGenerator<Buffer> {
     let text = '';
     let began = performance.now();
-    for (const piece of renderText(reader)) {
+    for (const piece of renderText(reader, format, names)) {
       text += piece;
       if (text.length >= CHUNK) {
         yield Buffer.from(text);
@@ -107,7 +106,7 @@ export class Rendering {
 export class Renderings {
   private readonly reader: MetricReader;
   private readonly maxBytes: number;
-  private readonly growing = new Map<Encoding, Rendering>();
+  private readonly growing = new Map<string, Rendering>();
   private readonly held = new Set<Rendering>();
 
   constructor(reader: MetricReader, maxBytes: number) {
@@ -123,12 +122,13 @@ export class Renderings {
   }
 
   /** A rendering that began now or is under way. Give it back with {@link release}. */
-  acquire(encoding: Encoding): Rendering {
-    let rendering = this.growing.get(encoding);
+  acquire(wanted: Wanted): Rendering {
+    const key = JSON.stringify(wanted);
+    let rendering = this.growing.get(key);
     if (!rendering || rendering.done) {
       this.evict();
-      rendering = new Rendering(this.reader, encoding);
-      this.growing.set(encoding, rendering);
+      rendering = new Rendering(this.reader, wanted);
+      this.growing.set(key, rendering);
       this.held.add(rendering);
     }
     rendering.readers++;
@@ -139,7 +139,7 @@ export class Renderings {
     if (--rendering.readers > 0) return;
     if (!rendering.done) rendering.abort();
     this.held.delete(rendering);
-    for (const [encoding, r] of this.growing) if (r === rendering) this.growing.delete(encoding);
+    for (const [key, r] of this.growing) if (r === rendering) this.growing.delete(key);
   }
 
   /** Cuts off the readers that have held their bytes the longest, so that slow ones cost a bounded amount of memory. */

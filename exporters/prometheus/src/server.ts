@@ -3,12 +3,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Health, type MetricReader, RetinaError } from '@retina/sdk';
 import { portHolder } from './port-holder.ts';
-import { type Encoding, type Rendering, Renderings } from './rendering.ts';
+import { Access, type AccessOptions } from './access.ts';
+import { CONTENT_TYPES, wantedBy } from './negotiate.ts';
+import { type Rendering, Renderings } from './rendering.ts';
+import { TlsFiles, type TlsConfig } from './tls.ts';
 
 // `import` from node:http would read all its exports, among them those that load an HTTP client of 11 MB.
 const { createServer } = process.getBuiltinModule('node:http');
-
-export const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
 export interface MetricsServerOptions {
   readonly host: string;
@@ -21,6 +22,10 @@ export interface MetricsServerOptions {
   /** Milliseconds one response may take. Default 60 000. */
   readonly responseTimeoutMs?: number;
   readonly onError?: (error: unknown) => void;
+  /** HTTPS, where given. */
+  readonly tls?: TlsConfig | undefined;
+  /** Who may read metrics; anybody by default. */
+  readonly access?: AccessOptions;
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -30,20 +35,28 @@ export class MetricsServer implements AsyncDisposable {
   readonly address: AddressInfo;
   private readonly server: Server;
 
-  private constructor(server: Server) {
+  private readonly tls: TlsFiles | undefined;
+
+  private constructor(server: Server, tls: TlsFiles | undefined) {
     this.server = server;
+    this.tls = tls;
     this.address = server.address() as AddressInfo;
   }
 
   /** @throws RETINA_LISTEN_FAILED, naming who holds the port where that can be known. */
   static async listen(options: MetricsServerOptions): Promise<MetricsServer> {
-    const server = createServer({
+    const limits = {
       headersTimeout: 10_000,
       requestTimeout: 15_000,
       keepAliveTimeout: 75_000,
       connectionsCheckingInterval: 5_000,
-    });
+    };
+    const tls = options.tls && new TlsFiles(options.tls);
+    const server: Server = tls
+      ? process.getBuiltinModule('node:https').createServer({ ...limits, ...tls.read() })
+      : createServer(limits);
     server.maxConnections = 512;
+    server.on('tlsClientError', () => undefined); // a peer that cannot or may not: its own affair
     const routes = new Routes(options);
     server.on('request', (request, response) => routes.handle(request, response));
     server.listen({ host: options.host, port: options.port });
@@ -53,12 +66,18 @@ export class MetricsServer implements AsyncDisposable {
       throw await listenError(options, error as NodeJS.ErrnoException);
     }
     server.on('error', (error) => options.onError?.(error));
-    return new MetricsServer(server);
+    return new MetricsServer(server, tls);
   }
 
   get url(): string {
     const { address, family, port } = this.address;
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+    return `${this.tls ? 'https' : 'http'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  }
+
+  /** Goes over to certificates that changed on the disk. @throws what is wrong with them; the old ones stay in use. */
+  renew(): void {
+    const renewed = this.tls?.changed();
+    if (renewed) (this.server as import('node:https').Server).setSecureContext(renewed);
   }
 
   /** Refuses new connections, lets responses under way end for a moment, then cuts them off. */
@@ -75,6 +94,7 @@ export class MetricsServer implements AsyncDisposable {
 class Routes {
   private readonly options: MetricsServerOptions;
   private readonly renderings: Renderings;
+  private readonly access: Access;
   private readonly timeoutMs: number;
   private readonly routes: Readonly<Record<string, Handler>> = {
     '/metrics': (request, response) => this.metrics(request, response),
@@ -85,6 +105,7 @@ class Routes {
   constructor(options: MetricsServerOptions) {
     this.options = options;
     this.renderings = new Renderings(options.metrics, options.maxBufferedBytes ?? 64 * 1024 * 1024);
+    this.access = new Access(options.access ?? {}, options.tls?.client_auth_type, options.tls?.client_allowed_sans);
     this.timeoutMs = options.responseTimeoutMs ?? 60_000;
   }
 
@@ -108,12 +129,17 @@ class Routes {
   }
 
   private async metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const encoding: Encoding = acceptsGzip(request.headers['accept-encoding']) ? 'gzip' : 'identity';
-    response.setHeader('Content-Type', CONTENT_TYPE);
-    response.setHeader('Vary', 'Accept-Encoding');
-    if (encoding === 'gzip') response.setHeader('Content-Encoding', 'gzip');
+    const denied = await this.access.check(request);
+    if (denied) {
+      if (denied.challenge) response.setHeader('WWW-Authenticate', denied.challenge);
+      return plain(response, denied.status, denied.text);
+    }
+    const wanted = wantedBy(request.url ?? '/', request.headers);
+    response.setHeader('Content-Type', CONTENT_TYPES[wanted.format]);
+    response.setHeader('Vary', 'Accept, Accept-Encoding');
+    if (wanted.encoding === 'gzip') response.setHeader('Content-Encoding', 'gzip');
     if (request.method === 'HEAD') return void response.end();
-    const rendering = this.renderings.acquire(encoding);
+    const rendering = this.renderings.acquire(wanted);
     const cut = () => response.destroy();
     rendering.signal.addEventListener('abort', cut);
     const timer = setTimeout(cut, this.timeoutMs);
@@ -128,7 +154,9 @@ class Routes {
 
   private health(response: ServerResponse, what: 'live' | 'ready'): void {
     const health = this.options.health();
-    const body = `${JSON.stringify({ status: health[what] ? 'ok' : 'failing', ...health })}\n`;
+    const status = health[what] ? 'ok' : 'failing';
+    // Probes come without credentials, and get no more than an answer where others need them.
+    const body = `${JSON.stringify(this.access.open ? { status, ...health } : { status })}\n`;
     response.writeHead(health[what] ? 200 : 503, {
       'Content-Type': 'application/json; charset=utf-8',
       'Content-Length': Buffer.byteLength(body),
@@ -153,18 +181,6 @@ async function send(rendering: Rendering, response: ServerResponse): Promise<voi
   }
   response.end();
   await closed; // the bytes stay accounted for until the peer has them
-}
-
-/** Whether `gzip` is named, and not with q=0. */
-export function acceptsGzip(header: string | string[] | undefined): boolean {
-  const items = String(header ?? '')
-    .toLowerCase()
-    .split(',');
-  for (const name of ['gzip', '*']) {
-    const item = items.find((i) => i.split(';', 1)[0]!.trim() === name);
-    if (item !== undefined) return !/;\s*q=0(\.0*)?\s*$/.test(item);
-  }
-  return false;
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {
