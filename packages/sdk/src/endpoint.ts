@@ -1,3 +1,4 @@
+/** What an endpoint is. `world`: outside the cluster; `overflow`: known endpoints are at their limit, and this stands for the others. */
 export type EndpointKind = 'unknown' | 'pod' | 'node' | 'service' | 'host' | 'api-server' | 'world' | 'overflow';
 
 /** Who is behind an address or interface. */
@@ -17,6 +18,7 @@ export interface Endpoint {
   readonly addresses: readonly string[];
 }
 
+/** Who is behind an address. Never throws; an endpoint that is returned may be kept, and is not updated any more. */
 export interface EndpointReader {
   /** The endpoint of an id from a flow record; the unknown endpoint if it is gone. */
   byId(id: number): Endpoint;

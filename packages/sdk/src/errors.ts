@@ -39,8 +39,10 @@ export const ERROR_CODES = {
   RETINA_IDENTITY_INVALID: 'An identity source (a file, say) has mistakes.',
 } as const;
 
+/** A code of {@link ERROR_CODES}: stable, for machines to go by. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What an error says beside its summary: texts of a few words, shown to whoever has to mend it. */
 export interface RetinaErrorOptions {
   /** What was seen, as precisely as known. */
   readonly found?: string;

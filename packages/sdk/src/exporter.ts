@@ -10,6 +10,7 @@ import type { Scope } from './scope.ts';
 export type ComponentState =
   | 'declared' | 'validated' | 'probed' | 'starting' | 'running' | 'degraded' | 'stopping' | 'stopped' | 'failed'; // prettier-ignore
 
+/** How one plugin or exporter does, as `/healthz`, `retina status` and `ctx.health()` show it. A copy: it may be kept. */
 export interface ComponentHealth {
   readonly kind: 'plugin' | 'exporter';
   readonly name: string;
@@ -20,6 +21,7 @@ export interface ComponentHealth {
   readonly serves?: readonly string[];
 }
 
+/** How the agent does. A copy: it may be kept. */
 export interface Health {
   /** The event loop turns and the native thread runs. */
   readonly live: boolean;
@@ -40,6 +42,7 @@ export interface HostFacts {
   readonly version: string;
 }
 
+/** What the host gives an exporter, valid until its scope ends (`signal`). */
 export interface ExporterContext<C> extends Scope {
   readonly config: Readonly<C>;
   /**
@@ -55,6 +58,7 @@ export interface ExporterContext<C> extends Scope {
   readonly flows: FlowReader;
   /** Text of a label id in a flow record (drop reason, drop location). */
   labelText(id: number): string;
+  /** How the agent and everything in it does at this moment: a copy. */
   health(): Health;
   /** Says under which URL this exporter can be reached; shown with its state. */
   serves(url: string): void;
@@ -108,12 +112,14 @@ export interface Sink {
   flush?(signal: AbortSignal): Promise<void>;
 }
 
+/** An exporter, as `defineExporter` takes it: plain data and `setup`. See {@link Sink} for what a push exporter returns. */
 export interface Exporter<S extends ConfigSchema = ConfigSchema> {
   readonly name: string;
   readonly api: typeof API;
   readonly description: string;
   readonly stability: Stability;
   readonly config: S;
+  /** Sets everything up and returns: a push exporter its sink, a pull exporter nothing. Throwing leaves nothing behind. Deadline 10 s. */
   setup(ctx: ExporterContext<z.output<S>>): Sink | void | Promise<Sink | void>;
 }
 

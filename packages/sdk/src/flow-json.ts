@@ -95,6 +95,7 @@ export const FLOW_FILTER_KEYS = [
   'pod', 'source-pod', 'destination-pod', 'namespace', 'ip', 'source-ip', 'destination-ip', 'port', 'source-port',
   'destination-port', 'protocol', 'verdict', 'direction', 'drop-reason', 'interface', 'type', 'fqdn', 'since', 'until',
 ] as const; // prettier-ignore
+/** What flow records can be filtered by. */
 export type FlowFilterKey = (typeof FLOW_FILTER_KEYS)[number];
 
 /** Values of one key are alternatives, different keys must all hold. */

@@ -85,6 +85,7 @@ export class FlowWriter {
     return new FlowBatch(this.slab, this.rows, this.details);
   }
 
+  /** Forgets every row; batches made before are no longer valid. */
   clear(): void {
     this.rows = 0;
     this.details = undefined;

@@ -49,24 +49,7 @@ export const FLOW_OFFSETS = {
   // 184..191: spare, zero
 } as const;
 
-/** Order of `flagCounts` and bit numbers of `tcpFlags`. SYNACK counts packets with both; SYN and ACK then do not count them. */
-export const TCP_FLAGS = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG', 'ECE', 'CWR', 'NS', 'SYNACK'] as const;
-export type TcpFlag = (typeof TCP_FLAGS)[number];
-
-/** Where a flow was seen, in Retina's and Hubble's terms. `HOST` marks events of the kernel that have no tap (drops). */
-export const Observation = { FROM_ENDPOINT: 0, TO_ENDPOINT: 1, FROM_NETWORK: 2, TO_NETWORK: 3, HOST: 4 } as const;
-/** Direction of this record's packets relative to the endpoint (veth taps) or the node (uplink taps). */
-export const Direction = { UNKNOWN: 0, INGRESS: 1, EGRESS: 2 } as const;
-export const Verdict = { UNKNOWN: 0, FORWARDED: 1, DROPPED: 2 } as const;
-/** Whether the packets go from the connection's responder to its initiator. */
-export const Reply = { NO: 0, YES: 1, UNKNOWN: 2 } as const;
-/**
- * Why this record was written now. Starts, ends and resets come at once, updates at the interval. Each comes once per
- * connection and tap: START on the initiator's flow (TCP: a SYN was seen), END on the flow whose FIN was the second, RESET
- * on the one that reset, EXPIRED when a connection that was not closed has been silent both ways. A START and an END within
- * one drain are two records, the counts in the first.
- */
-export const FlowEvent = { UPDATE: 0, START: 1, END: 2, RESET: 3, EXPIRED: 4 } as const;
+export * from './flow-terms.ts';
 
 /** A batch of flow records, borrowed: valid until the handler returns. Every reader takes a row, 0 ≤ row < length. */
 export class FlowBatch {
@@ -102,6 +85,7 @@ export class FlowBatch {
     const at = row * FLOW_STRIDE;
     return this.buffer.subarray(at, at + 16);
   }
+  /** 16 bytes as those of {@link FlowBatch.sourceAddress}: a view, valid as long as the batch. */
   destinationAddress(row: number): Uint8Array {
     const at = row * FLOW_STRIDE + 16;
     return this.buffer.subarray(at, at + 16);
@@ -110,6 +94,7 @@ export class FlowBatch {
   sourceWord(row: number, word: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + word]!;
   }
+  /** One of the four 32-bit words of the destination address, as {@link FlowBatch.sourceWord}. */
   destinationWord(row: number, word: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + 4 + word]!;
   }
@@ -149,6 +134,7 @@ export class FlowBatch {
   connectionId(row: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.connectionId >> 2)]!;
   }
+  /** Index of the tapped interface in the agent's network namespace; 0 for events that have no tap. */
   ifindex(row: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.ifindex >> 2)]!;
   }
@@ -184,6 +170,7 @@ export class FlowBatch {
   sourceEndpoint(row: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.sourceEndpoint >> 2)]!;
   }
+  /** Id of the destination's endpoint, as {@link FlowBatch.sourceEndpoint}. */
   destinationEndpoint(row: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.destinationEndpoint >> 2)]!;
   }
@@ -191,6 +178,7 @@ export class FlowBatch {
   tapEndpoint(row: number): number {
     return this.u32[row * (FLOW_STRIDE >> 2) + (FLOW_OFFSETS.tapEndpoint >> 2)]!;
   }
+  /** Set by the host's identity stage; a plugin has no reason to call it. */
   setEndpoints(row: number, source: number, destination: number, tap: number): void {
     const at = row * (FLOW_STRIDE >> 2);
     this.u32[at + (FLOW_OFFSETS.sourceEndpoint >> 2)] = source;
@@ -205,6 +193,7 @@ export class FlowBatch {
   sourcePort(row: number): number {
     return this.u16[row * (FLOW_STRIDE >> 1) + (FLOW_OFFSETS.sourcePort >> 1)]!;
   }
+  /** Host byte order; 0 where the protocol has no ports. */
   destinationPort(row: number): number {
     return this.u16[row * (FLOW_STRIDE >> 1) + (FLOW_OFFSETS.destinationPort >> 1)]!;
   }
@@ -244,6 +233,7 @@ export class FlowBatch {
   icmpType(row: number): number {
     return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.icmpType]!;
   }
+  /** ICMP or ICMPv6 code, where `protocol` is one of them. */
   icmpCode(row: number): number {
     return this.buffer[row * FLOW_STRIDE + FLOW_OFFSETS.icmpCode]!;
   }

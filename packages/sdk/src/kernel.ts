@@ -27,6 +27,7 @@ export interface KernelFeatures {
   symbol(address: bigint): string | undefined;
 }
 
+/** What of an object file is set before the kernel sees it. A name the object does not have is RETINA_OBJECT_INVALID. */
 export interface BpfOptions {
   /** Values of constants the object declares with RT_CONFIG, by name. */
   readonly constants?: Readonly<Record<string, number | bigint>>;
@@ -60,11 +61,15 @@ export interface BpfHandle {
   flows(options: FlowSourceOptions, handle: (batch: FlowBatch) => void): FlowSource;
   /** Runs of a tracing program that the kernel left out, since the same program was running on that CPU (`recursion_misses`; 0 before 5.12). */
   missed(program: string): number;
+  /** Bytes of one entry as the kernel has it, a copy that is the caller's; undefined where the key is not in the map. `key` has the size of the map's keys. Throws RETINA_MAP_FAILED. */
   lookup(map: string, key: Uint8Array): Uint8Array | undefined;
+  /** Sets one entry, making it. Throws RETINA_MAP_FAILED, with E2BIG where the map is full. */
   update(map: string, key: Uint8Array, value: Uint8Array): void;
+  /** Removes one entry; false if it was not there. Throws RETINA_MAP_FAILED. */
   remove(map: string, key: Uint8Array): boolean;
 }
 
+/** How a ring buffer is read. */
 export interface StreamOptions {
   /**
    * Read the ring every so many milliseconds rather than when a record arrives: for streams that are never silent, submitted
@@ -79,6 +84,7 @@ export interface Table extends Disposable {
   pace(ms: number): void;
 }
 
+/** How flows are aggregated. Whatever is left out has the default that stands with it. */
 export interface FlowSourceOptions {
   /** Time between two records of one changed flow, in milliseconds. Default 1000. */
   readonly intervalMs?: number;
@@ -128,7 +134,9 @@ export interface FlowSourceStats {
   readonly replyBytes: number;
 }
 
+/** The flow table of one object: kernel and user space together. Ends with the plugin's scope, or when disposed of. */
 export interface FlowSource extends Disposable {
+  /** Totals since it was opened: a copy. */
   stats(): FlowSourceStats;
   /** Drains now and hands over every changed flow, before it resolves. */
   flush(): Promise<void>;

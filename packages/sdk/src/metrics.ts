@@ -18,10 +18,12 @@ export interface CounterSpec extends MetricBase {
   readonly kind: 'counter';
   readonly scope?: 'node';
 }
+/** A family of values that go up and down, by node-level labels. */
 export interface GaugeSpec extends MetricBase {
   readonly kind: 'gauge';
   readonly scope?: 'node';
 }
+/** A family of distributions, by node-level labels. */
 export interface HistogramSpec extends MetricBase {
   readonly kind: 'histogram';
   readonly scope?: 'node';
@@ -63,7 +65,9 @@ export interface PodHistogramSpec extends MetricBase {
   readonly buckets: Buckets;
 }
 
+/** The declaration of one family. */
 export type MetricSpec = CounterSpec | GaugeSpec | HistogramSpec | PodCounterSpec | PodHistogramSpec;
+/** The families of a plugin by their names without `networkobservability_`. */
 export type MetricSpecs = Readonly<Record<string, MetricSpec>>;
 
 /** One label id per declared label: a wrong number of them is a compile error. */
@@ -73,20 +77,25 @@ export type LabelIds<L extends readonly string[] | undefined> = L extends readon
 
 type Ids<S extends MetricSpec> = LabelIds<S['labels']>;
 
+/** Writes a counter. Calls cost no allocation; `I` are label ids in the order of the declaration. */
 export interface Counter<I extends readonly number[] = readonly number[]> {
   /** Adds `value` ≥ 0 to the series of these label ids, creating it. */
   add(value: number, ...labels: I): void;
   /** For totals kept elsewhere (a kernel counter): sets the series to `total`; one that falls is taken as a restart from zero and only ever adds. */
   set(total: number, ...labels: I): void;
 }
+/** Writes a gauge: a value that goes up and down. Calls cost no allocation. */
 export interface Gauge<I extends readonly number[] = readonly number[]> {
+  /** Sets the series of these label ids, creating it. In the family's unit. */
   set(value: number, ...labels: I): void;
+  /** Adds to the series of these label ids, creating it at 0; `value` may be negative. */
   add(value: number, ...labels: I): void;
   /** Ends one series. */
   remove(...labels: I): void;
   /** Ends every series: a poller clears, then sets what it found, so that what vanished is not reported. */
   clear(): void;
 }
+/** Writes a histogram. Calls cost no allocation. */
 export interface Histogram<I extends readonly number[] = readonly number[]> {
   /** In the family's unit. */
   observe(value: number, ...labels: I): void;
@@ -96,11 +105,13 @@ export interface Histogram<I extends readonly number[] = readonly number[]> {
    */
   set(counts: ArrayLike<number>, sum: number, ...labels: I): void;
 }
+/** Writes a pod-level counter: the host adds the context labels and decides which rows count. */
 export interface PodCounter<I extends readonly number[] = readonly number[]> {
   /** Adds `value` for the flow record `row` of `batch`, which must have passed the host's identity stage (see `ctx.flows`). */
   add(value: number, batch: FlowBatch, row: number, ...labels: I): void;
 }
 
+/** Writes a pod-level histogram, by the same rules as {@link PodCounter}. */
 export interface PodHistogram<I extends readonly number[] = readonly number[]> {
   /** `value` in the family's unit, for the flow record `row` of `batch`, which must have passed the host's identity stage. */
   observe(value: number, batch: FlowBatch, row: number, ...labels: I): void;
@@ -111,6 +122,7 @@ export interface PodHistogram<I extends readonly number[] = readonly number[]> {
   add(counts: ArrayLike<number>, sum: number, batch: FlowBatch, row: number, ...labels: I): void;
 }
 
+/** What a declaration is written with: its kind and scope decide, its labels become the parameters. */
 export type InstrumentOf<S extends MetricSpec> = S extends PodCounterSpec
   ? PodCounter<Ids<S>>
   : S extends PodHistogramSpec
@@ -123,6 +135,7 @@ export type InstrumentOf<S extends MetricSpec> = S extends PodCounterSpec
           ? Histogram<Ids<S>>
           : never;
 
+/** The instruments of a plugin, by the keys of its declarations. */
 export type Instruments<M extends MetricSpecs> = { readonly [K in keyof M]: InstrumentOf<M[K]> };
 
 /**
@@ -137,6 +150,7 @@ export interface MetricFamily {
   readonly unit: Unit | undefined;
   readonly labels: readonly string[];
   readonly size: number;
+  /** Whether row `i` is in use. */
   live(i: number): boolean;
   /** Counter or gauge value. */
   value(i: number): number;
@@ -156,5 +170,6 @@ export interface MetricFamily {
 
 /** Every family of the host, of plugins and of the agent itself. */
 export interface MetricReader {
+  /** All families, each once. Reading is live: there is no copy of the store. */
   families(): Iterable<MetricFamily>;
 }

@@ -13,6 +13,7 @@ export interface NetlinkMessage {
   readonly payload: Uint8Array;
 }
 
+/** One request. Byte order and layout of `payload` are those of the family. */
 export interface NetlinkRequest {
   /** A value of {@link NetlinkFamily}, or another family's number. */
   readonly family: number;
@@ -39,6 +40,7 @@ export interface NetlinkFilter {
   readonly mask: number;
 }
 
+/** Questions to the kernel and its notifications. Sockets are the host's; subscriptions end with the scope. Without the native loader every call throws RETINA_NATIVE_MISSING. */
 export interface Netlink {
   /**
    * Sends one request, off the event loop, and hands over the answer as it comes, in batches of messages. Resolves with
@@ -61,6 +63,7 @@ export interface Netlink {
   ): Disposable;
 }
 
+/** What drivers say of network interfaces. */
 export interface Devices {
   /**
    * A driver's own counters, `ethtool -S`, by name as the driver spells them. Undefined where the driver has none. Throws
@@ -78,6 +81,7 @@ export interface ServerAddress {
 
 /** Where the API server is reached: the cluster says, or the configuration's `apiServers`. */
 export interface ApiServers {
+  /** The servers as known now; empty where none is. */
   list(): readonly ServerAddress[];
   /** Called with the list at once, then whenever it changes. */
   watch(listener: (servers: readonly ServerAddress[]) => void): Disposable;

@@ -12,8 +12,11 @@ import type { Translations } from './translations.ts';
 /** The version of the plugin and exporter contract. */
 export const API = 1;
 
+/** What users may expect: `experimental` may vanish, `beta` may change, `stable` keeps names and meaning. */
 export type Stability = 'experimental' | 'beta' | 'stable';
+/** Where a plugin runs, in Node's terms. */
 export type Platform = 'linux' | 'win32';
+/** Options of a plugin or exporter: a zod object, flat or nested, every key with `.describe(…)`. The host refuses unknown keys. */
 export type ConfigSchema = z.ZodObject;
 
 /** What a plugin asks of the node. The chart grants the union over enabled plugins; `retina doctor` checks it. */
@@ -41,6 +44,7 @@ export interface Flows {
   annotate(annotation: FlowAnnotation): void;
 }
 
+/** What the host gives a plugin, valid until its scope ends (`signal`). Whatever it hands out is released with the scope. */
 export interface PluginContext<C, M extends MetricSpecs> extends Scope {
   /** Validated, with defaults, frozen. */
   readonly config: Readonly<C>;
@@ -56,11 +60,13 @@ export interface PluginContext<C, M extends MetricSpecs> extends Scope {
   readonly translations: Translations;
   /** An id for a label value; the same text gives the same id. Bounded: past 65 536 texts a plugin gets the id of "overflow". */
   label(text: string): number;
+  /** The text of a label id, of this plugin or of another one; `unknown` for an id that nobody has. */
   labelText(id: number): string;
   /** Opens and loads a BPF object file. Throws RETINA_OBJECT_INVALID, RETINA_VERIFIER_REJECTED or RETINA_LOAD_FAILED. */
   bpf(object: URL, options?: BpfOptions): Promise<BpfHandle>;
 }
 
+/** A plugin, as `definePlugin` takes it: plain data and `setup`. What it may rely on: docs/explanation/plugin-contract.md. */
 export interface Plugin<S extends ConfigSchema = ConfigSchema, M extends MetricSpecs = MetricSpecs> {
   /** The name used in the configuration: lower case letters, digits and dashes. */
   readonly name: string;

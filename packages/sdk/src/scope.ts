@@ -2,9 +2,13 @@ import type { RetinaError } from './errors.ts';
 
 /** Structured logging; `fields` become JSON members. */
 export interface Logger {
+  /** For whoever looks for a mistake; not shown by default. */
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Worth knowing while all is well. Rare: not per record. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Somebody should look at it; it goes on. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Something is lost or not working. What passes is better told by {@link Scope.degrade}. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 

@@ -22,6 +22,7 @@ export interface TapProgram {
 export interface Taps {
   /** Puts the object's tap programs on every tap, now and later, until disposed of. */
   attach(object: import('./kernel.ts').BpfHandle, program: TapProgram): Disposable;
+  /** Every tap as it is now. */
   list(): readonly Tap[];
   /** Called with every tap at once, then with each that appears, changes or vanishes. */
   watch(listener: (change: 'added' | 'changed' | 'removed', tap: Tap) => void): Disposable;
