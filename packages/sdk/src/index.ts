@@ -1,4 +1,5 @@
 export * from './buckets.ts';
+export * from './deltas.ts';
 export * from './endpoint.ts';
 export * from './errors.ts';
 export * from './exporter.ts';
