@@ -6,8 +6,8 @@ import {
   type ExponentialHistogram,
   type Histogram,
 } from '@opentelemetry/sdk-metrics';
-import type { MetricFamily } from '@retina/sdk';
-import type { FamilyDeltas } from './deltas.ts';
+import type { FamilyDeltas, MetricFamily } from '@retina/sdk';
+
 import type { FamilyNames } from './naming.ts';
 
 /** Longest attribute value, in UTF-16 units: texts from packets are cut. */

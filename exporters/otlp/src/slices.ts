@@ -7,8 +7,8 @@ import {
   MetricReader as OtelMetricReader,
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
-import type { MetricFamily, MetricReader } from '@retina/sdk';
-import { Deltas } from './deltas.ts';
+import { MetricDeltas, type MetricFamily, type MetricReader } from '@retina/sdk';
+
 import { type FamilyNames, type Naming, namesOf } from './naming.ts';
 import { dataPointType, type Point, readPoint, temporalityOf } from './points.ts';
 
@@ -51,7 +51,7 @@ export class StoreProducer implements MetricProducer {
   /** The slice `collect` gave last. */
   slice: Slice | undefined;
   private readonly options: SliceOptions;
-  private readonly deltas = new Deltas();
+  private readonly deltas = new MetricDeltas();
   private readonly names = new Map<string, { labels: string; names: FamilyNames }>();
   private walk: Generator<Slice, void> | undefined;
 
