@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { baseTree } from './images/base.mjs';
 import { archive, layer } from './images/oci.mjs';
-import { addPackages } from './images/packages.mjs';
+import { addPackages, addPacked } from './images/packages.mjs';
 import { cacheDir, ROOT } from './lib/paths.mjs';
 import { capture } from './lib/run.mjs';
 import { fail, step } from './lib/say.mjs';
@@ -18,6 +18,7 @@ const USAGE = `usage: npm run images -- --output DIR [--tag TAG] [--repository P
   --repository PREFIX  default: localhost
   --rootfs             write each image's files to DIR/NAME too, for images/NAME/Dockerfile
   --only NAME          one of the two
+  --with FILE.tgz      also a package of yours, as npm pack makes it; with its own layer; may be repeated
 `;
 const ARCHITECTURE = { x64: 'amd64', arm64: 'arm64' }[process.arch];
 const LOADER = 'packages/loader/build/Release/retina_loader.node';
@@ -95,6 +96,13 @@ function build(name, { title, roots, native, commands, config }) {
     { ...layer(base, 0, cache), comment: 'Node, C libraries, certificates' },
     { ...layer(app, seconds, cache), comment: 'JavaScript, native loader, BPF objects' },
   ];
+  const trees = [base, app];
+  if (native && values.with.length > 0) {
+    const own = new Map();
+    for (const file of values.with) addPacked(own, MODULES, resolve(file));
+    layers.push({ ...layer(own, seconds, cache), comment: 'packages of one’s own' });
+    trees.push(own);
+  }
   const { bytes, ...facts } = archive({
     names: [`${values.repository}/${name}:${values.tag}`],
     layers,
@@ -111,11 +119,11 @@ function build(name, { title, roots, native, commands, config }) {
     if (facts[key] > LIMIT[key]) fail(`${name} is too large: ${mega(facts[key])} ${key}, at most ${mega(LIMIT[key])}.`, 'see retina/packages.json in it for what it holds'); // prettier-ignore
   }
   writeFileSync(join(output, `${name}.tar`), bytes);
-  if (values.rootfs) for (const tree of [base, app]) unpack(tree, join(output, name));
+  if (values.rootfs) for (const tree of trees) unpack(tree, join(output, name));
   process.stdout.write(
     `${name}:${values.tag} ${facts.digest} ${mega(facts.compressed)} compressed, ${mega(facts.unpacked)} unpacked, ${packages.size} packages\n`,
   );
-  return { reference: `${values.repository}/${name}:${values.tag}`, ...facts, content: contentOf([base, app]) };
+  return { reference: `${values.repository}/${name}:${values.tag}`, ...facts, content: contentOf(trees) };
 }
 
 function unpack(tree, folder) {
@@ -156,6 +164,7 @@ function parse() {
     repository: { type: 'string', default: 'localhost' },
     rootfs: { type: 'boolean', default: false },
     only: { type: 'string' },
+    with: { type: 'string', multiple: true, default: [] },
   };
   try {
     const parsed = parseArgs({ options });

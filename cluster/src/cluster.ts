@@ -36,13 +36,16 @@ export function helm(args: readonly string[], options: RunOptions = {}): Promise
   return run('helm', args, { timeout: 120_000, ...options });
 }
 
-/** `helm upgrade --install` of the image under test with `values`, ready when it returns. */
-export function install(values: Readonly<Record<string, unknown>>, chart = CHART): Promise<string> {
-  const args = ['upgrade', '--install', 'retina', chart, '-n', NAMESPACE, '--create-namespace', '--wait'];
-  const image = { repository: `${IMAGE.repository}/retina-agent`, tag: IMAGE.tag };
-  const operator = { repository: `${IMAGE.repository}/retina-operator`, tag: IMAGE.tag };
-  const all = { ...values, image: { ...image, ...(values['image'] as object) }, operator: { ...operator, ...(values['operator'] as object) } }; // prettier-ignore
-  return helm([...args, '--timeout', '90s', '-f', '-'], { input: JSON.stringify(all) });
+/** `helm upgrade --install` of the image under test with `values`; every agent is ready and new when it returns. */
+export async function install(values: Readonly<Record<string, unknown>>): Promise<string> {
+  const args = ['upgrade', '--install', 'retina', CHART, '-n', NAMESPACE, '--create-namespace', '--wait'];
+  const image = { repository: `${IMAGE.repository}/retina-agent`, tag: IMAGE.tag, ...(values['image'] as object) };
+  const operator = { repository: `${IMAGE.repository}/retina-operator`, tag: IMAGE.tag, ...(values['operator'] as object) }; // prettier-ignore
+  const input = JSON.stringify({ ...values, image, operator });
+  const told = await helm([...args, '--timeout', '90s', '-f', '-'], { input });
+  // Helm is content when all agents but those that may be unavailable are ready.
+  await kubectl('-n', NAMESPACE, 'rollout', 'status', 'daemonset/retina-agent', '--timeout=90s');
+  return told;
 }
 
 export async function uninstall(): Promise<void> {

@@ -175,7 +175,7 @@ describe('the chart', () => {
   });
 
   it('tells in its notes what comes next', async () => {
-    const args = ['install', 'notes', CHART, '-n', 'default', '--dry-run=client', '--set', 'remoteContext=true'];
+    const args = ['install', 'notes', CHART, '-n', 'default', '--dry-run=server', '--set', 'remoteContext=true'];
     const notes = await helm(args);
     expect(notes).toMatch(/observes with: dns, dropreason, linuxutil, packetforward/);
     expect(notes).toMatch(/Agents may: BPF, NET_ADMIN, PERFMON/);

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { install, kubectl, NAMESPACE } from '../src/cluster.ts';
 
 const AGENT = `system:serviceaccount:${NAMESPACE}:retina-agent`;
+const OPERATOR = `system:serviceaccount:${NAMESPACE}:retina-operator`;
 
 async function can(as: string, verb: string, what: string, ...where: readonly string[]): Promise<boolean> {
   // Exit code 1 says no.
@@ -15,7 +16,7 @@ async function can(as: string, verb: string, what: string, ...where: readonly st
 }
 
 beforeAll(async () => {
-  await install({ enablePodLevel: true });
+  await install({ enablePodLevel: true, operator: { enabled: true } });
 });
 
 describe('what agents may do', () => {
@@ -38,5 +39,26 @@ describe('what agents may do', () => {
     for (const what of closed) expect(await can(AGENT, 'list', what, '-A')).toBe(false);
     expect(await can(AGENT, 'create', 'pods/exec', '-A')).toBe(false);
     expect(await can(AGENT, 'escalate', 'clusterroles.rbac.authorization.k8s.io')).toBe(false);
+  });
+});
+
+describe('what the operator may do', () => {
+  it('it reports the status of MetricsConfigurations, and installs its own definitions', async () => {
+    expect(await can(OPERATOR, 'patch', 'metricsconfigurations.retina.sh', '--subresource=status', '-A')).toBe(true);
+    expect(await can(OPERATOR, 'patch', 'customresourcedefinitions.apiextensions.k8s.io/captures.retina.sh')).toBe(
+      true,
+    );
+    expect(await can(OPERATOR, 'patch', 'customresourcedefinitions.apiextensions.k8s.io/others.example.com')).toBe(
+      false,
+    );
+    expect(await can(OPERATOR, 'create', 'leases.coordination.k8s.io', '-n', NAMESPACE)).toBe(true);
+    expect(await can(OPERATOR, 'create', 'leases.coordination.k8s.io', '-n', 'default')).toBe(false);
+  });
+
+  it('it sees no secrets, runs nothing, and without remote context sees no pods', async () => {
+    for (const verb of ['get', 'list', 'create']) expect(await can(OPERATOR, verb, 'secrets', '-A')).toBe(false);
+    for (const what of ['pods', 'daemonsets.apps', 'jobs.batch']) {
+      for (const verb of ['list', 'create', 'delete']) expect(await can(OPERATOR, verb, what, '-A')).toBe(false);
+    }
   });
 });

@@ -1,5 +1,7 @@
 // The JavaScript of an image: built workspace packages and what they depend on, as one flat node_modules.
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
 /** What nobody needs at run time. */
@@ -33,6 +35,19 @@ export function addPackages(tree, at, roots) {
   };
   for (const root of roots) place(root, at);
   return new Map([...top].map(([name, { version }]) => [name, version]));
+}
+
+/** Adds what `npm pack` or `pnpm pack` wrote. What it depends on must be in the image already, or in it as a bundle. */
+export function addPacked(tree, at, file) {
+  const folder = mkdtempSync(join(tmpdir(), 'retina-packed-'));
+  try {
+    execFileSync('tar', ['-xzf', file, '-C', folder]);
+    const root = join(folder, 'package');
+    const { name } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    for (const one of walk(root)) tree.set(join(at, name, relative(root, one)), content(one));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 const optionalPeers = ({ peerDependenciesMeta = {} }) =>
