@@ -116,7 +116,7 @@ describe.skipIf(whySkipped)(`an agent and its cluster (${whySkipped ?? 'real API
     expect(by.name('10.0.2.2')).toBe('');
   }); // prettier-ignore
 
-  it('goes over to an address’s new owner, through a thousand changes', async () => {
+  it('goes over to an address’s new owner, fifty times over', async () => {
     const { host, name, cluster } = await agent('enablePodLevel: true, remoteContext: true');
     await cluster.synced();
     for (let turn = 0; turn < 50; turn++) {

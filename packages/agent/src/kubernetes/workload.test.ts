@@ -16,7 +16,7 @@ test.each([
   ['a StatefulSet', 'StatefulSet', 'db', {}, ['StatefulSet db']],
   ['a static pod', 'Node', 'node1', {}, ['Node node1']],
 ])('%s', (_what, kind, name, labels, expected) => {
-  const found = workloadsOf([{ kind, name, controller: true }], labels as Record<string, string>, CREATED);
+  const found = workloadsOf([{ kind, name, controller: true }], labels, CREATED);
   expect(found.map((one) => `${one.kind} ${one.name}`)).toEqual(expected);
 }); // prettier-ignore
 
