@@ -4,7 +4,7 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The structural schema (`openAPIV3Schema`) of a zod schema: what clients may send. */
 export function structural(schema: z.ZodType): Json {
-  return tidy(z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input', unrepresentable: 'throw' }) as Json);
+  return tidy(z.toJSONSchema(schema, { target: 'openapi-3.0', io: 'input', unrepresentable: 'throw' }));
 }
 
 /** What Kubernetes forbids or what says nothing is left out; integers get the width they have. */

@@ -21,7 +21,7 @@ export function ruled<S extends z.ZodType>(schema: S, ...rules: readonly Rule<z.
     message,
     ...(fieldPath ? { fieldPath } : {}),
   }));
-  return result.meta({ ...schema.meta(), 'x-kubernetes-validations': validations }) as S;
+  return result.meta({ ...schema.meta(), 'x-kubernetes-validations': validations });
 }
 
 /** Whether a text has so many characters at most and matches; `''` counts as not given. */
