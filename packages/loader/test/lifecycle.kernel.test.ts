@@ -155,8 +155,8 @@ test('200 rounds of everything leave no descriptor and no memory behind', async 
     await rounds(60);
     const before = fds();
     const memory = [rss()];
-    for (let part = 0; part < 5; part++) {
-      await rounds(40);
+    for (let part = 0; part < 9; part++) {
+      await rounds(22);
       memory.push(rss());
     }
     console.log(JSON.stringify([fds() - before, memory.slice(1).map((after, part) => after - memory[part])]));`,
@@ -166,6 +166,6 @@ test('200 rounds of everything leave no descriptor and no memory behind', async 
   const [descriptors, growth] = JSON.parse(ended.stdout) as [number, number[]];
   expect(descriptors).toBe(0);
   // A leak grows in every part; a busy machine makes the allocators take more in one or two of them.
-  const [, , median] = growth.sort((a, b) => a - b);
-  expect(median).toBeLessThan(1.2);
+  const median = growth.sort((a, b) => a - b)[4];
+  expect(median).toBeLessThan(0.4);
 }, 240_000);
