@@ -14,6 +14,7 @@ export default {
     only('loader-stands-on-sdk', '^packages/loader/', ['^packages/sdk/']),
     only('core-stands-on-loader', '^packages/core/', ['^packages/(sdk|loader)/']),
     only('agent-stands-on-core', '^packages/agent/', ['^packages/(sdk|loader|core)/']),
+    only('operator-stands-on-kube', '^packages/operator/', ['^packages/(sdk|kube)/']),
     only('cli-stands-on-agent', '^packages/cli/', ['^packages/(sdk|loader|core|agent)/']),
     only('testkit-stands-on-core', '^packages/testkit/', ['^packages/(sdk|loader|core)/']),
     only('plugins-see-only-the-sdk', '^plugins/([^/]+)/', ['^packages/sdk/', '^plugins/$1/']),
