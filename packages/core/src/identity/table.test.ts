@@ -173,6 +173,7 @@ describe('EndpointTable', () => {
     expect(table.learn(a, ...w)).toBe(true);
     expect(at('10.0.0.1')).toMatchObject({ name: 'a', addresses: ['10.0.0.1'] });
     expect(table.learn(a, ...words(parseAddress('10.0.0.2')!))).toBe(false);
+    for (const nobody of ['::', '0.0.0.0']) expect(table.learn(a, ...words(parseAddress(nobody)!))).toBe(false);
     local.remove('a');
     after(10_000);
     expect(at('10.0.0.1').id).toBe(0);

@@ -140,6 +140,7 @@ export class EndpointTable implements EndpointReader {
   learn(id: number, w0: number, w1: number, w2: number, w3: number): boolean {
     const claim = this.owners.get(id);
     if (!claim?.spec.learn || claim.learned.length >= MAX_LEARNED || this.find(w0, w1, w2, w3) !== 0) return false;
+    if ((w0 | w1) === 0 && w3 === 0 && (w2 === 0 || w2 === 0xffff0000)) return false; // who has no address yet
     claim.learned = [...claim.learned, formatWords(w0, w1, w2, w3)];
     this.index.addresses.set(w0, w1, w2, w3, id);
     this.describe(claim);

@@ -227,6 +227,34 @@ describe('pod-level metrics in remote context', () => {
   });
 });
 
+describe('with endpoints that are chosen', () => {
+  const counted = () => Object.values(read('adv_forward_count')).reduce((a, b) => a + b, 0);
+  const choose = (observed: boolean) =>
+    pods.put({ key: 'b', kind: 'pod', namespace: 'kube-system', name: 'b', addresses: [B], interfaces: [VETH_B], observed }); // prettier-ignore
+
+  it('counts for the chosen end, in remote context for either, and follows the choice', () => {
+    for (const [context, expected] of [['local', 1], ['remote', 2]] as const) {
+      setUp({ context, interest: 'chosen' });
+      for (const step of [0, 1]) {
+        emit(flow(A, B, { ...fromA, flowId: 5 }));
+        emit(flow(A, B, { ...toB, flowId: 6 }));
+        expect(counted()).toBe(step * expected);
+        choose(true);
+      }
+      choose(false);
+      emit(flow(A, B, { ...fromA, flowId: 5 }));
+      emit(flow(A, B, { ...toB, flowId: 6 }));
+      expect(counted()).toBe(expected);
+    }
+  }); // prettier-ignore
+
+  it('counts for all where that is asked for, whatever namespaces say', () => {
+    setUp({ context: 'local', interest: 'all', metrics: { contextOptions: [], namespaces: { include: ['other'] } } });
+    emit(flow(A, B, fromA));
+    expect(counted()).toBe(1);
+  });
+});
+
 describe('what is remembered by flow id', () => {
   beforeEach(() => setUp({ context: 'local', metrics: only(['podname']) }));
 
