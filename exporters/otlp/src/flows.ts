@@ -10,7 +10,7 @@ import type { OtlpConfig } from './options.ts';
 import type { Transport } from './transport.ts';
 
 /** Records converted in one turn of the event loop, and most of one request. */
-const RECORDS = 500;
+const RECORDS = 250;
 
 export interface FlowPushOptions {
   readonly config: OtlpConfig;

@@ -1,0 +1,51 @@
+import type { TokenCredential } from '@azure/core-auth';
+import type { ExporterContext, FlowPredicate, FlowReader, Sink } from '@retina/sdk';
+import { rootCertificates } from 'node:tls';
+import { credentialOf, readable } from './identity.ts';
+import type { AzureConfig } from './options.ts';
+
+/** Everything that stands on the Azure libraries; imported when an exporter is configured, not before. */
+export async function openSink(ctx: ExporterContext<AzureConfig>): Promise<Sink> {
+  const { config, host } = ctx;
+  const ca = config.ca === undefined ? undefined : [await readable(config.ca), ...rootCertificates].join('\n');
+  await credentialOf(config, ca); // what is missing is said now
+  const credential = (): Promise<TokenCredential | undefined> => credentialOf(config, ca);
+  const { metrics, flows, timeoutMs } = config;
+  const sink: { -readonly [K in keyof Sink]: Sink[K] } = {
+    push: { flowBatch: flows.batch, flowWaitMs: flows.windowMs, timeoutMs: timeoutMs * 3 },
+  };
+  if (metrics.enabled) {
+    const { connectionString, connectionStringFile, itemsPerRequest } = metrics;
+    const read = () =>
+      connectionStringFile === undefined ? Promise.resolve(connectionString!) : readable(connectionStringFile);
+    await read();
+    const { MetricsPush } = await import('./metrics.ts');
+    const push = new MetricsPush({ facts: host, connectionString: read, credential, itemsPerRequest, timeoutMs, ca });
+    sink.metrics = (reader, signal) => push.push(reader, signal);
+  }
+  if (flows.enabled) {
+    const { FlowPush } = await import('./flows.ts');
+    const push = new FlowPush({
+      endpoint: flows.endpoint!.replace(/\/+$/, ''),
+      ruleId: flows.ruleId!,
+      stream: flows.stream,
+      audience: flows.audience,
+      credential,
+      ca,
+      timeoutMs,
+      cluster: host.clusterName,
+      reader: ctx.flows,
+      wanted: wantedFlows(ctx.flows, flows),
+    });
+    sink.flows = (batch, signal) => push.push(batch, signal);
+  }
+  return sink;
+}
+
+/** What one of `include` fits, or all, without what one of `exclude` fits. */
+function wantedFlows(reader: Pick<FlowReader, 'filter'>, { include, exclude }: AzureConfig['flows']): FlowPredicate {
+  const yes = include.map((terms) => reader.filter(terms));
+  const no = exclude.map((terms) => reader.filter(terms));
+  return (batch, row) =>
+    !no.some((test) => test(batch, row)) && (yes.length === 0 || yes.some((test) => test(batch, row)));
+}
