@@ -77,7 +77,7 @@ describe('the contract of exporters finds', () => {
         throw new Error('always');
       });
     expect(await broken({ setup })).toContain(
-      'exports every kind of family and texts nobody should send, without an error',
+      'exports every kind of family, and texts, values and records nobody should send, without an error',
     );
   });
 });

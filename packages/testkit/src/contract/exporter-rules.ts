@@ -1,12 +1,13 @@
-import { API, definePlugin, type Exporter, FlowWriter } from '@retina/sdk';
 import type { Host } from '@retina/core';
-import { z } from 'zod';
-import { mappedAddress } from '../packets/index.ts';
+import type { Exporter, Sink } from '@retina/sdk';
 import { replay } from '../replay/index.ts';
+import { source } from './contract-source.ts';
+import { deliveryRules, type Watched } from './delivery-rules.ts';
 import { sabotaged } from './failing-context.ts';
 import { LeakWatch } from './leaks.ts';
 import { lintOptions } from './lint-config.ts';
 import { lintExporter } from './lint-manifest.ts';
+import type { ContractReceiver } from './receiver.ts';
 import { ContractError, must, none, type Rule } from './rule.ts';
 import { handlerErrors, mustRun, startHost, stateOf } from './run-host.ts';
 
@@ -19,69 +20,21 @@ export interface ExporterContractOptions {
   readonly unmet?: readonly Readonly<Record<string, unknown>>[];
   /** What must be true while it runs: scrape it, read what it wrote. The host has families of every kind and flows on their way. */
   readonly check?: (host: Host) => Promise<void>;
+  /** What it delivers flow records to, for the rules about loss; see `httpReceiver`. Without it those are left out. */
+  readonly receiver?: () => Promise<ContractReceiver>;
 }
-
-const TEXTS = [
-  'plain',
-  '',
-  'with "quotes"',
-  'back\\slash',
-  'new\nline',
-  '{a="b"} 1',
-  'größe',
-  '\u{1f600}',
-  '\ud800',
-  'x'.repeat(5000),
-];
-
-/** Gives an exporter something to export: every kind of family, texts nobody should send, flows. */
-const source = definePlugin({
-  name: 'source',
-  api: API,
-  description: 'Gives an exporter something to export.',
-  stability: 'experimental',
-  platforms: ['linux', 'win32'],
-  needs: { capabilities: [] },
-  config: z.object({}),
-  metrics: {
-    events_total: { kind: 'counter', help: 'Events by a text that is hard to write.', labels: ['text'] },
-    level_ratio: { kind: 'gauge', unit: 'ratio', help: 'A level that comes and goes.', labels: ['text'] },
-    wait_seconds: { kind: 'histogram', unit: 'seconds', help: 'A time that is waited.', buckets: [0.1, 1, 10] },
-  },
-  setup(ctx) {
-    const texts = TEXTS.map((text) => ctx.label(text));
-    const flows = new FlowWriter(64);
-    const beat = () => {
-      for (const [i, text] of texts.entries()) {
-        ctx.metrics.events_total.add(i, text);
-        ctx.metrics.level_ratio.set(1 / (i + 1), text);
-        ctx.metrics.wait_seconds.observe(i);
-      }
-      flows.clear();
-      for (let i = 0; i < 64; i++) {
-        const family = i % 2 ? 6 : 4;
-        const addresses = family === 4 ? (['10.0.0.1', '10.0.0.2'] as const) : (['fd00::1', 'fd00::2'] as const);
-        flows.add({
-          family, sourceAddress: mappedAddress(addresses[0]), destinationAddress: mappedAddress(addresses[1]),
-          protocol: i % 3 ? 6 : 17, sourcePort: 1000 + i, destinationPort: 80, packets: 1 + i, bytes: 100 * i, verdict: 1 + (i % 2),
-          dropReason: texts[i % texts.length]!, start: Date.now(), end: Date.now(), firstSeen: Date.now(), fresh: 1, flowId: i,
-        }); // prettier-ignore
-      }
-      ctx.flows.emit(flows.batch());
-    };
-    beat();
-    ctx.every(50, beat);
-  },
-});
 
 /** The contract of exporters as rules; `exporterContract` makes tests of them. */
 export function exporterRules(exporter: Exporter, settings: ExporterContractOptions = {}): readonly Rule[] {
   const { options = {} } = settings;
   const start = (component: Exporter = exporter, given = options) =>
     startHost({ plugins: [[source, {}]], exporters: [[component, given]], loader: replay().loader });
-  const clean = async (work: (inside: (component: Exporter) => Exporter) => Promise<void>): Promise<void> => {
+  const clean: Watched = async (work) => {
     using watch = new LeakWatch();
-    await work((component) => ({ ...component, setup: (ctx) => watch.inside(() => component.setup(ctx)) }));
+    await work((component) => ({
+      ...component,
+      setup: (ctx) => watch.inside(async () => watchedSink(await component.setup(ctx), watch)),
+    }));
     none(await watch.left());
   };
 
@@ -104,14 +57,17 @@ export function exporterRules(exporter: Exporter, settings: ExporterContractOpti
       },
     },
     {
-      name: 'exports every kind of family and texts nobody should send, without an error',
+      name: 'exports every kind of family, and texts, values and records nobody should send, without an error',
       async check() {
-        const host = await start();
+        const bugs = new Set<string>();
+        await using there = await settings.receiver?.();
+        const host = await start(spied(exporter, bugs), { ...options, ...there?.options });
         try {
           mustRun(host, 'exporter', exporter.name);
           await new Promise((resolve) => setTimeout(resolve, 1300)); // flows wait up to a second for their batch to fill
           await settings.check?.(host);
           must(handlerErrors(host) === 0, `${handlerErrors(host)} of its calls threw`);
+          none([...bugs]);
           mustRun(host, 'exporter', exporter.name);
         } finally {
           await host.stop();
@@ -152,6 +108,24 @@ export function exporterRules(exporter: Exporter, settings: ExporterContractOpti
       },
     },
     {
+      name: 'runs more than once at a time, under several names',
+      async check() {
+        const host = await startHost({
+          plugins: [[source, {}]],
+          exporters: [
+            [exporter, options, `${exporter.name}/one`],
+            [exporter, options, `${exporter.name}/two`],
+          ],
+          loader: replay().loader,
+        });
+        try {
+          for (const name of ['one', 'two']) mustRun(host, 'exporter', `${exporter.name}/${name}`);
+        } finally {
+          await host.stop();
+        }
+      },
+    },
+    {
       name: 'fails with a code of its own where its options cannot be met',
       async check() {
         for (const unmet of settings.unmet ?? []) {
@@ -163,5 +137,40 @@ export function exporterRules(exporter: Exporter, settings: ExporterContractOpti
         }
       },
     },
+    ...(settings.receiver ? deliveryRules(exporter, options, settings.receiver, clean) : []),
   ];
+}
+
+/** The sink's calls are the exporter's as well. */
+function watchedSink(sink: Sink | void, watch: LeakWatch): Sink | void {
+  return wrapSink(sink, (call) => watch.inside(call));
+}
+
+/** Notes calls of the sink that end in what no receiver can have said: its own mistakes. */
+function spied(exporter: Exporter, bugs: Set<string>): Exporter {
+  const spy = async <T>(call: () => T | Promise<T>): Promise<T> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (isBug(error)) bugs.add(`a call of its sink threw ${String(error)}`);
+      throw error;
+    }
+  };
+  return { ...exporter, setup: async (ctx) => wrapSink(await exporter.setup(ctx), spy as <T>(call: () => T) => T) };
+}
+
+/** `fetch` throws a TypeError for a connection that fails, but with a cause. */
+function isBug(error: unknown): boolean {
+  const bug = [TypeError, RangeError, ReferenceError, SyntaxError, URIError].some((type) => error instanceof type);
+  return bug && (error as Error).cause === undefined && !('code' in (error as Error));
+}
+
+function wrapSink(sink: Sink | void, around: <T>(call: () => T) => T): Sink | void {
+  if (!sink) return sink;
+  return {
+    ...(sink.push && { push: sink.push }),
+    ...(sink.metrics && { metrics: (reader, signal) => around(() => sink.metrics!(reader, signal)) }),
+    ...(sink.flows && { flows: (batch, signal) => around(() => sink.flows!(batch, signal)) }),
+    ...(sink.flush && { flush: (signal) => around(() => sink.flush!(signal)) }),
+  };
 }

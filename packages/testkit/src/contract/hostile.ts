@@ -3,7 +3,7 @@ import type { ReplayNetlink } from '../replay/replay-netlink.ts';
 import type { ReplayObject } from '../replay/replay-object.ts';
 
 /** A small generator with a seed, so that what failed once fails again. */
-function random(seed: number): () => number {
+export function random(seed: number): () => number {
   let state = seed >>> 0 || 1;
   return () => {
     state ^= state << 13;
@@ -14,9 +14,10 @@ function random(seed: number): () => number {
   };
 }
 
-type Fill = (bytes: Uint8Array, next: () => number) => void;
+export type Fill = (bytes: Uint8Array, next: () => number) => void;
 
-const FILLS: Readonly<Record<string, Fill>> = {
+/** Ways to fill memory with what nobody should send. */
+export const FILLS: Readonly<Record<string, Fill>> = {
   zeroes: () => undefined,
   ones: (bytes) => bytes.fill(0xff),
   'random bytes': (bytes, next) => {

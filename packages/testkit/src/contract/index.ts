@@ -4,4 +4,11 @@ export { type KernelTraffic, runInKernel, someTraffic } from './kernel-run.ts';
 export type { KernelFindings, KernelTask } from './kernel-types.ts';
 export { kernelRule, pluginContract, type PluginSuiteOptions } from './plugin-contract.ts';
 export { type PluginContractOptions, pluginRules } from './plugin-rules.ts';
+export {
+  type Behaviour,
+  BEHAVIOURS,
+  type ContractReceiver,
+  httpReceiver,
+  type HttpReceiverSettings,
+} from './receiver.ts';
 export { ContractError, type Rule } from './rule.ts';

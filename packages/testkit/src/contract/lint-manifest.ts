@@ -32,8 +32,12 @@ export function lintPlugin(plugin: Plugin): string[] {
   return problems;
 }
 
+/** Keys of an exporter's block that are the host's. */
+const HOST_KEYS: readonly string[] = ['required', 'push', 'metricRelabelConfigs', 'flowRelabelConfigs', 'maxSeries'];
+
 export function lintExporter(exporter: Exporter): string[] {
-  return lintCommon(exporter);
+  const taken = Object.keys(exporter.config?.shape ?? {}).filter((key) => HOST_KEYS.includes(key));
+  return [...lintCommon(exporter), ...taken.map((key) => `config: "${key}" is read by the host; take another name`)];
 }
 
 function lintCommon(component: Plugin | Exporter): string[] {

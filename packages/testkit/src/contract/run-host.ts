@@ -17,14 +17,15 @@ export function memoryLogger(): Logger & { readonly entries: LogEntry[] } {
 }
 
 export interface RunOptions extends Omit<HostOptions, 'components'> {
-  readonly plugins?: readonly (readonly [Plugin, Readonly<Record<string, unknown>>])[];
-  readonly exporters?: readonly (readonly [Exporter, Readonly<Record<string, unknown>>])[];
+  readonly plugins?: readonly (readonly [Plugin, Readonly<Record<string, unknown>>, string?])[];
+  /** With the name they have in the configuration, where it is not their own. */
+  readonly exporters?: readonly (readonly [Exporter, Readonly<Record<string, unknown>>, string?])[];
 }
 
 /** A real host around the components under test and nothing else. What fails is not tried again. */
 export function startHost({ plugins = [], exporters = [], ...options }: RunOptions): Promise<Host> {
   const section = (all: RunOptions['plugins'] | RunOptions['exporters']) =>
-    Object.fromEntries((all ?? []).map(([component, given]) => [component.name, given]));
+    Object.fromEntries((all ?? []).map(([component, given, name]) => [name ?? component.name, given]));
   const text = JSON.stringify({
     plugins: section(plugins),
     exporters: section(exporters),
