@@ -53,7 +53,7 @@ kernel('packed', () => {
     const cli = join(node, 'node_modules/@retina/cli/dist/main.js');
     for (const file of readdirSync(author).filter((name) => name.endsWith('.tgz'))) {
       const [command, ...args] = [...hidden, program(), 'node', cli, 'plugin', 'add', join(author, file), '--yes'];
-      const { stdout } = await run(command!, args, { cwd: node });
+      const { stdout } = await run(command, args, { cwd: node });
       expect(stdout).toContain('Installed @acme/retina-');
     }
     await using agent = await AgentProcess.start({

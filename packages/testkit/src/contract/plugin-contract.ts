@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Plugin } from '@retina/sdk';
 import { describe, it } from 'vitest';
 import { type KernelTraffic, runInKernel, someTraffic } from './kernel-run.ts';
+import { importRule } from './import-rule.ts';
 import { type PluginContractOptions, pluginRules } from './plugin-rules.ts';
 import { must, none, type Rule } from './rule.ts';
 
@@ -21,7 +22,8 @@ export interface PluginSuiteOptions extends PluginContractOptions {
  */
 export function pluginContract(plugin: Plugin, options: PluginSuiteOptions = {}): void {
   describe(`contract of the plugin ${plugin.name}`, () => {
-    if (options.module !== undefined) register([kernelRule(plugin, options.module, options)]);
+    if (options.module !== undefined)
+      register([importRule(options.module), kernelRule(plugin, options.module, options)]);
     register(pluginRules(plugin, options));
   });
 }

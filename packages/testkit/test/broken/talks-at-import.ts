@@ -1,0 +1,5 @@
+import fine from './fine.ts';
+
+process.stdout.write('hello\n');
+
+export default fine;
