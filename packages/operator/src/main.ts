@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './stay-small.ts';
 import { enableCompileCache } from 'node:module';
 import { RetinaError } from '@retina/sdk';
 import { kubeClient } from '@retina/kube';
