@@ -27,7 +27,7 @@ export async function* listPage<T>(
     for await (const piece of response as AsyncIterable<Buffer>) {
       onBytes?.(piece.length);
       for (const text of scanner.push(piece)) {
-        yield JSON.parse(text) as T;
+        yield checked(JSON.parse(text)) as T;
         if (slice.over) await slice.pause();
       }
     }
@@ -40,6 +40,13 @@ export async function* listPage<T>(
   } finally {
     if (!whole) response.destroy();
   }
+}
+
+/** An object as every one in the API is: with metadata. Throws SyntaxError. */
+export function checked(object: unknown): unknown {
+  const { metadata } = (typeof object === 'object' && object !== null ? object : {}) as { metadata?: unknown };
+  if (typeof metadata === 'object' && metadata !== null) return object;
+  throw new SyntaxError(`no metadata in ${JSON.stringify(object).slice(0, 80)}`);
 }
 
 /** Bytes that are no answer of an API server. */

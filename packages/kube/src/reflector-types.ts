@@ -27,7 +27,9 @@ export interface ReflectorCounts {
   bookmarks: number;
   /** Lists after the first. */
   relists: number;
-  /** Failures, by cause: a status code, or `connection`, `idle`, `malformed`, `credentials`, `handler`. */
+  /** Watches that were left because nothing came, not even a bookmark. */
+  idle: number;
+  /** Failures, by cause: a status code, or `connection`, `malformed`, `credentials`, `handler`. */
   readonly failures: Map<string, number>;
   /** Bytes of lists and watches. */
   bytes: number;
@@ -53,7 +55,10 @@ export interface ReflectOptions<T extends KubeObject, S> {
   /** Everything that existed when the list was made has been reported; once for every list. */
   readonly onSynced?: () => void;
   readonly onState?: (state: ReflectorState) => void;
-  /** A watch on which nothing came for so long, not even a bookmark (one a minute), is dead; default 150 000. */
+  /**
+   * A watch on which nothing came for so long, not even a bookmark (one a minute, where anything happened since the server
+   * began), is left for a new one; default 150 000. A peer that is gone is noticed by TCP, within half a minute.
+   */
   readonly idleTimeoutMs?: number;
   /** A watch is ended by the server after seconds between these, so that not all of them end together. Default 240 and 480. */
   readonly watchSeconds?: readonly [least: number, most: number];

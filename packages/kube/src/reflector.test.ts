@@ -78,9 +78,10 @@ it('asks ever more seldom where every watch is ended at once', async () => {
 it.each([
   ['an event that is no JSON', '{"type":"ADDED","obj\n', 'malformed'],
   ['an event of another shape', '[1]\n', 'malformed'],
+  ['an event without metadata', lines(event('ADDED', {})), 'malformed'],
   ['an event without end', 'x'.repeat(9 << 20), 'malformed'],
   ['an ERROR event (410)', lines(event('ERROR', { kind: 'Status', code: 410, reason: 'Expired' })), '410'],
-  ['a version that lies ahead (504)', (r) => void r.writeHead(504).end('{"reason":"Timeout"}'), '504'],
+  ['a version that lies ahead (504)', (r: ServerResponse) => void r.writeHead(504).end('{"reason":"Timeout"}'), '504'],
 ] as const)('lists again after %s', async (_, answer, cause) => {
   const { reflector, heard } = await following([list(5, pod('a', 1)), answer, list(9, pod('b', 8)), open()]);
   await until(() => reflector.counts.relists === 1 && reflector.state.phase === 'watching');
@@ -91,7 +92,7 @@ it.each([
 it.each([
   ['that is no JSON', 'Bad Gateway'],
   ['that is cut short', list(5, pod('a', 1)).slice(0, -20)],
-  ['whose connection breaks', (r) => void r.writeHead(200).write('{"items":[', () => r.destroy())],
+  ['whose connection breaks', (r: ServerResponse) => void r.writeHead(200).write('{"items":[', () => r.destroy())],
 ] as const)('asks again for a list %s, and is not synced by it', async (_, answer) => {
   const { reflector, heard } = await following([answer, list(6, pod('a', 1)), open()]);
   await reflector.synced;

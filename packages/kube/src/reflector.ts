@@ -28,7 +28,7 @@ export function reflect<T extends KubeObject, S>(client: KubeClient, options: Re
 class Reflection<T extends KubeObject, S> implements Reflector<S> {
   readonly synced: Promise<void>;
   readonly counts: ReflectorCounts = {
-    lists: 0, pages: 0, watches: 0, events: 0, bookmarks: 0, relists: 0, failures: new Map(), bytes: 0,
+    lists: 0, pages: 0, watches: 0, events: 0, bookmarks: 0, relists: 0, idle: 0, failures: new Map(), bytes: 0,
   }; // prettier-ignore
   isSynced = false;
   state: ReflectorState = { phase: 'listing' };
@@ -79,6 +79,10 @@ class Reflection<T extends KubeObject, S> implements Reflector<S> {
         await this.#watch();
       } catch (thrown) {
         if (signal.aborted) return;
+        if (this.state.phase === 'watching' && isIdle(thrown)) {
+          this.counts.idle++;
+          continue;
+        }
         const error = KubeError.of(thrown, 'RETINA_KUBE_UNREACHABLE', `${this.#what} cannot be followed`);
         this.#recover(error);
         const retryInMs = this.#backoff.next(error.retryAfterMs);
@@ -201,9 +205,13 @@ class Reflection<T extends KubeObject, S> implements Reflector<S> {
   }
 }
 
-function causeOf({ status, reason, cause, code }: KubeError): string {
+function causeOf({ status, reason, code }: KubeError): string {
   if (status) return String(status);
   if (reason) return 'malformed';
-  if (code === 'RETINA_KUBE_CONFIG') return 'credentials';
-  return (cause as NodeJS.ErrnoException | undefined)?.code === 'IDLE' ? 'idle' : 'connection';
+  return code === 'RETINA_KUBE_CONFIG' ? 'credentials' : 'connection';
+}
+
+/** A watch fell silent; where the server is gone, the next request will tell. */
+function isIdle(thrown: unknown): boolean {
+  return thrown instanceof KubeError && (thrown.cause as NodeJS.ErrnoException | undefined)?.code === 'IDLE';
 }

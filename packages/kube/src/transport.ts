@@ -24,6 +24,8 @@ export interface TransportOptions {
 
 /** A connection that nobody used for so long is closed; the server would do so after 90 s. */
 const IDLE_SOCKET_MS = 60_000;
+/** A peer that does not answer probes, one a second after so long, is gone after ten. */
+const KEEP_ALIVE_MS = 15_000;
 const MAX_ERROR_BYTES = 1 << 20;
 
 /** Sends requests, with secrets that are always the newest. One attempt each, but for a token that was refused. */
@@ -81,7 +83,7 @@ export class Transport {
     if (this.#agent && this.#agentFor === secrets.tlsId) return this.#agent;
     this.#agentFor = secrets.tlsId;
     const { server, insecure, serverName } = this.#access;
-    const keep = { keepAlive: true, keepAliveMsecs: 15_000, timeout: IDLE_SOCKET_MS };
+    const keep = { keepAlive: true, timeout: IDLE_SOCKET_MS };
     if (server.protocol === 'http:') return (this.#agent = new http.Agent(keep));
     return (this.#agent = new https.Agent({
       ...keep,
@@ -115,6 +117,7 @@ export class Transport {
     });
     const { timeoutMs } = this.#options;
     const late = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS)); // also while a watch is silent
     request.on('error', reject); // also after the head: a listener must be there
     request.on('close', () => clearTimeout(late));
     request.on('response', (response) => {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { malformed, MAX_OBJECT_BYTES } from './list-page.ts';
+import { checked, malformed, MAX_OBJECT_BYTES } from './list-page.ts';
 import { unreachable } from './refusal.ts';
 import { Slice } from './slice.ts';
 
@@ -50,5 +50,6 @@ function parse(line: Buffer): WatchEvent {
   if (typeof event?.type !== 'string' || typeof event.object !== 'object' || event.object === null) {
     throw new SyntaxError(`not an event: ${line.toString('utf8', 0, 80)}`);
   }
+  if (event.type !== 'ERROR') checked(event.object);
   return event as WatchEvent;
 }

@@ -158,10 +158,22 @@ describe.skipIf(whySkipped)(`a reflector (${whySkipped ?? 'real API server'})`, 
     await until(() => reflector.state.phase === 'watching');
     proxy.hold(); // neither end hears of it
     await make('idle-1', { set: 'idle', v: '1' });
-    await until(() => (reflector.counts.failures.get('idle') ?? 0) > 0);
+    await until(() => reflector.counts.idle > 0);
     proxy.release();
     await until(() => heard.includes('+idle-1:1'));
     expect(reflector.counts.lists).toBe(1);
+  });
+
+  it('takes bookmarks, and begins the next watch when one has run its time', async () => {
+    await make('mark-0', { set: 'mark', v: '1' });
+    const { reflector, heard } = follow('mark', { watchSeconds: [5, 5] });
+    await until(() => reflector.state.phase === 'watching');
+    await make('unmarked', { set: 'other' }); // the server gives no bookmark where nothing ever happened
+    await until(() => reflector.counts.bookmarks > 0 && reflector.counts.watches > 1);
+    await make('mark-1', { set: 'mark', v: '1' });
+    await until(() => heard.includes('+mark-1:1'));
+    expect(reflector.counts).toMatchObject({ lists: 1, events: 1 });
+    expect(reflector.counts.failures.size).toBe(0);
   });
 
   it('reads what comes in small pieces', async () => {
