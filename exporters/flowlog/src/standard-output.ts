@@ -17,10 +17,14 @@ export class StandardOutput implements Target, Disposable {
   private readonly owned: boolean;
   private rest: Uint8Array = new Uint8Array(0);
 
-  /** `fd` for tests. */
+  /** `fd` for tests. Throws RETINA_EXPORT_RETRY where a pipe has no reader. */
   constructor(fd = 1) {
     this.owned = fstatSync(fd).isFIFO();
-    this.fd = this.owned ? openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK) : fd;
+    try {
+      this.fd = this.owned ? openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK) : fd;
+    } catch (error) {
+      throw closed((error as NodeJS.ErrnoException).code, error); // ENXIO: nobody reads
+    }
   }
 
   async write(lines: Uint8Array, signal: AbortSignal): Promise<number> {
@@ -59,7 +63,7 @@ export class StandardOutput implements Target, Disposable {
 function closed(code: string | undefined, cause: unknown): RetinaError {
   return new RetinaError('RETINA_EXPORT_RETRY', 'standard output cannot be written to', {
     found: code ?? String(cause),
-    next: code === 'EPIPE' ? 'start the agent with a reader that stays, or set exporters.flowlog.path' : 'see where standard output leads',
+    next: code === 'EPIPE' || code === 'ENXIO' ? 'start the agent with a reader that stays, or set exporters.flowlog.path' : 'see where standard output leads',
     retryable: true,
     cause,
   }); // prettier-ignore
