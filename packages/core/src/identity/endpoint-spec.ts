@@ -58,6 +58,12 @@ export function describes({ workloads, labels, service, zone, node, observed }: 
   return JSON.stringify([workloads, labels, service, zone, node, observed ?? false]);
 }
 
+/** All that decides what leads to an endpoint, and what it is merged with. */
+export function reaches(spec: EndpointSpec): string {
+  const { addresses, interfaces, netns, learn, near, anonymous, incarnation } = spec;
+  return JSON.stringify([addresses, interfaces, netns, learn, near, anonymous, incarnation]);
+}
+
 /** The addresses of a spec as canonical text, each once; what is no address is left out. */
 export function addressesOf(spec: EndpointSpec): string[] {
   const texts = new Set<string>();

@@ -5,7 +5,14 @@ import { type Claim, mayBe, newClaim, rootOf } from './claim.ts';
 import { claimProvider } from './claim-provider.ts';
 import { EndpointDirectory, type EndpointListener } from './directory.ts';
 import { EndpointIndex } from './endpoint-index.ts';
-import { addressesOf, describes, type EndpointProvider, type EndpointSpec, type Words } from './endpoint-spec.ts';
+import {
+  addressesOf,
+  describes,
+  reaches,
+  type EndpointProvider,
+  type EndpointSpec,
+  type Words,
+} from './endpoint-spec.ts';
 import { Hosts } from './hosts.ts';
 import { NodePorts } from './node-ports.ts';
 import { Retirement } from './retirement.ts';
@@ -192,6 +199,18 @@ export class EndpointTable implements EndpointReader {
 
   private update(claim: Claim, spec: EndpointSpec): void {
     const before = claim.spec;
+    const described = describes(before) === describes(spec);
+    if (reaches(before) === reaches(spec))
+      claim.spec = spec; // no look-up gives another answer
+    else this.reach(claim, spec);
+    if (claim.id === 0) return;
+    this.describe(claim);
+    if (!described) this.directory.tell('updated', claim.id);
+  }
+
+  /** Goes over to other addresses, interfaces or namespaces. */
+  private reach(claim: Claim, spec: EndpointSpec): void {
+    const before = claim.spec;
     const gone = new Set(claim.addresses);
     this.index.delist(claim);
     Object.assign(claim, { spec, addresses: [...new Set([...addressesOf(spec), ...claim.bound])] });
@@ -202,7 +221,6 @@ export class EndpointTable implements EndpointReader {
     const { interfaces, netns } = before;
     this.retired.add(rootOf(claim).id, [...gone], lost(interfaces, spec.interfaces), lost(netns, spec.netns));
     this.settle(claim, gone);
-    if (claim.id !== 0 && describes(before) !== describes(spec)) this.directory.tell('updated', claim.id);
   }
 
   private drop(claim: Claim): void {
