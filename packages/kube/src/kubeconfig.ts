@@ -21,7 +21,7 @@ export interface ExecConfig {
   readonly cluster: Readonly<Record<string, unknown>> | undefined;
 }
 
-export interface UserConfig {
+interface UserConfig {
   readonly cert: Material | undefined;
   readonly key: Material | undefined;
   readonly token: Material | undefined;
