@@ -50,8 +50,8 @@ export const operatorConfigSchema = z
         namespace: z.string().default('').describe('Namespace of the Lease; default: the one the operator runs in.'),
         name: z.string().default('16937e39.retina.sh').describe('Name of the Lease.'),
         // Short enough that a leader that was killed is followed in less than 20 s, whenever the others looked last.
-        leaseDuration: duration('12s', 1000).describe('How long the others wait after the last renewal they saw.'),
-        renewDeadline: duration('8s', 500).describe('A leader that could not renew for so long stops working.'),
+        leaseDuration: duration('13s', 1000).describe('How long the others wait after the last renewal they saw.'),
+        renewDeadline: duration('9s', 500).describe('A leader that could not renew for so long stops working.'),
         retryPeriod: duration('2s', 100).describe('Between two attempts.'),
       })
       .refine(

@@ -3,7 +3,7 @@ import { canonical } from '../canonical.ts';
 import { digestOf, type PodEndpoint } from './endpoint-of-pod.ts';
 
 /** Who maintains it; agents and people can select by it. */
-export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'retina-operator' } as const;
+const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'retina-operator' } as const;
 
 /** What is remembered of a RetinaEndpoint in the cluster. */
 export interface Stored {
