@@ -99,7 +99,7 @@ export class ExportMetrics {
   /** Counts for one exporter. */
   counts(instance: string): Counts {
     const { of } = this;
-    const id = (text: string) => this.store.labels.domain('export').id(text);
+    const id = (text: string) => this.id(text);
     const own = id(instance);
     return {
       seen: (records) => of.retina_export_records_total.add(records, own),
@@ -123,14 +123,23 @@ export class ExportMetrics {
     this.readings.set(instance, readings);
     return {
       [Symbol.dispose]: () => {
-        if (this.readings.get(instance) === readings) this.readings.delete(instance);
+        if (this.readings.get(instance) !== readings) return;
+        this.readings.delete(instance);
+        for (const signal of ['metrics', 'flows']) {
+          this.of.retina_export_circuit_open.remove(this.id(instance), this.id(signal));
+          this.of.retina_export_delivery_timestamp_seconds.remove(this.id(instance), this.id(signal));
+        }
       },
     };
   }
 
+  private id(text: string): number {
+    return this.store.labels.domain('export').id(text);
+  }
+
   private collect(): void {
     const { of } = this;
-    const id = (text: string) => this.store.labels.domain('export').id(text);
+    const id = (text: string) => this.id(text);
     for (const gauge of [
       of.retina_export_queue_bytes,
       of.retina_export_queue_max_bytes,

@@ -1,16 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  RetinaError,
-  type FlowBatch,
-  type Logger,
-  type MetricReader,
-  type PartialDelivery,
-  type Sink,
-} from '@retina/sdk';
+import type { RetinaError } from '@retina/sdk';
+import { type FlowBatch, type Logger, type MetricReader, type PartialDelivery, type Sink } from '@retina/sdk';
 import { Complaints } from './complaints.ts';
 import { FlowQueue, rowsOf } from './flow-queue.ts';
 import { Lane, withSignal, type CallOutcome } from './lane.ts';
 import type { PushLimits } from './limits.ts';
+import { again, count, gaveUp, partlyRefused, partlyTaken } from './outcome.ts';
 
 export type ExportSignal = 'metrics' | 'flows';
 /** Why a flow record did not arrive. */
@@ -202,7 +197,7 @@ export class PushDriver {
         if (rows.length > 0) {
           parcel = rowsOf(parcel, rows);
           if (performance.now() + lane.wait <= until) continue;
-          this.lose('gave_up', parcel.length, gaveUp(retry(result.partial)));
+          this.lose('gave_up', parcel.length, gaveUp(partlyTaken(result.partial)));
         }
       }
       return this.queue.release(batch, left.length === 0);
@@ -224,38 +219,6 @@ export class PushDriver {
 
   private judge(signal: ExportSignal, refused: number, cause: string | undefined): void {
     if (refused === 0) return this.complaints[signal].fine();
-    this.complaints[signal].say(
-      new RetinaError('RETINA_EXPORT_REFUSED', `the receiver refuses some of the ${signal} it is sent`, {
-        found: cause ?? 'no reason given',
-        next: 'how many is counted in retina_export_lost_records_total and retina_export_refused_points_total',
-      }),
-    );
+    this.complaints[signal].say(partlyRefused(signal, cause));
   }
-}
-
-function gaveUp(error: RetinaError): RetinaError {
-  return new RetinaError('RETINA_EXPORT_FAILED', 'an exporter cannot deliver', {
-    found: error.message,
-    next: 'what is lost is counted in retina_export_lost_records_total; it goes on trying with what comes',
-    retryable: true,
-    cause: error,
-  });
-}
-
-function retry(partial: PartialDelivery): RetinaError {
-  return new RetinaError('RETINA_EXPORT_RETRY', 'the receiver takes only a part', {
-    found: partial.cause ?? 'no reason given',
-    retryable: true,
-  });
-}
-
-/** Numbers a sink gives are another's work: only those that can be true count. */
-function count(value: unknown, most: number): number {
-  return typeof value === 'number' && value > 0 ? Math.min(Math.trunc(value), most) : 0;
-}
-
-function again(rows: unknown, length: number): readonly number[] {
-  if (!Array.isArray(rows)) return [];
-  const sound = rows.filter((row): row is number => Number.isInteger(row) && row >= 0 && row < length);
-  return [...new Set(sound)].sort((a, b) => a - b);
 }
