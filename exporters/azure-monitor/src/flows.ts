@@ -7,6 +7,7 @@ import {
   type LogsUploadFailure,
 } from '@azure/monitor-ingestion';
 import { type FlowBatch, type FlowPredicate, type FlowReader, type PartialDelivery, RetinaError } from '@retina/sdk';
+import type { Connections } from './connections.ts';
 import { failureOf } from './failures.ts';
 import { type Row, rowOf } from './rows.ts';
 
@@ -21,7 +22,7 @@ export interface FlowOptions {
   readonly stream: string;
   readonly audience: string;
   readonly credential: () => Promise<TokenCredential | undefined>;
-  readonly ca: string | undefined;
+  readonly connections: Connections;
   readonly timeoutMs: number;
   readonly cluster: string | undefined;
   readonly reader: Pick<FlowReader, 'json'>;
@@ -82,19 +83,19 @@ export class FlowPush {
   }
 
   private async connect(): Promise<LogsIngestionClient> {
-    const { endpoint, credential, audience, ca } = this.options;
+    const { endpoint, credential, audience, connections } = this.options;
     return new LogsIngestionClient(endpoint, (await credential())!, {
       audience,
       retryOptions: { maxRetries: 0 }, // the host repeats, and knows what waits behind
       userAgentOptions: { userAgentPrefix: 'retina' },
-      ...(ca !== undefined && { tlsOptions: { ca } }),
+      additionalPolicies: [{ policy: connections.policy, position: 'perRetry' }],
     });
   }
 }
 
 /** What the library says failed; the whole request if it does not say. */
 function failures(error: unknown, logs: readonly Row[]): readonly LogsUploadFailure[] {
-  if (isAggregateLogsUploadError(error as AggregateLogsUploadError)) return (error as AggregateLogsUploadError).errors;
+  if (isAggregateLogsUploadError(error)) return error.errors;
   return [{ cause: error as Error, failedLogs: [...logs] as Record<string, unknown>[] }];
 }
 

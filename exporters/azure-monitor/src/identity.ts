@@ -1,16 +1,48 @@
 import { readFile } from 'node:fs/promises';
-import type { TokenCredential } from '@azure/core-auth';
+import type { AccessToken, TokenCredential } from '@azure/core-auth';
 import { RetinaError } from '@retina/sdk';
+import type { Connections } from './connections.ts';
 import type { AzureConfig } from './options.ts';
 
 /** What the agent shows Azure; undefined for a connection string alone. Loads `@azure/identity` only if it is needed. */
-export async function credentialOf(config: AzureConfig, ca: string | undefined): Promise<TokenCredential | undefined> {
+export async function credentialOf(
+  config: AzureConfig,
+  connections: Connections,
+): Promise<TokenCredential | undefined> {
+  const credential = await unbounded(config, connections);
+  return credential && new BoundedCredential(credential, config.timeoutMs);
+}
+
+/** The library waits for an authority that does not answer as long as it likes. */
+class BoundedCredential implements TokenCredential {
+  private readonly inner: TokenCredential;
+  private readonly timeoutMs: number;
+
+  constructor(inner: TokenCredential, timeoutMs: number) {
+    this.inner = inner;
+    this.timeoutMs = timeoutMs;
+  }
+
+  async getToken(...args: Parameters<TokenCredential['getToken']>): Promise<AccessToken | null> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      reject(Object.assign(new Error(`no token in ${this.timeoutMs} ms`), { name: 'CredentialTimeout' }));
+    }, this.timeoutMs);
+    try {
+      return await Promise.race([this.inner.getToken(...args), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+async function unbounded(config: AzureConfig, connections: Connections): Promise<TokenCredential | undefined> {
   const { type, clientId, tenantId, tokenFile, authorityHost, disableInstanceDiscovery } = config.credential;
   if (type === 'none') return undefined;
   const { ManagedIdentityCredential, WorkloadIdentityCredential } = await import('@azure/identity');
   const common = {
     retryOptions: { maxRetries: 0 }, // the host repeats, and knows when it is useless
-    ...(ca !== undefined && { tlsOptions: { ca } }),
+    additionalPolicies: [{ policy: connections.policy, position: 'perRetry' as const }],
   };
   if (type === 'managedIdentity') {
     return clientId === undefined

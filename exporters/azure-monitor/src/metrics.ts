@@ -14,6 +14,7 @@ import {
 } from '@azure/core-rest-pipeline';
 import type { HostFacts, MetricReader, PartialDelivery } from '@retina/sdk';
 import { RetinaError } from '@retina/sdk';
+import type { Connections } from './connections.ts';
 import { Envelopes, type Item } from './envelopes.ts';
 import { failureOf, statusFailure } from './failures.ts';
 import { type Connection, connection } from './options.ts';
@@ -30,7 +31,7 @@ export interface MetricsOptions {
   readonly credential: () => Promise<TokenCredential | undefined>;
   readonly itemsPerRequest: number;
   readonly timeoutMs: number;
-  readonly ca: string | undefined;
+  readonly connections: Connections;
 }
 
 /** What Application Insights answers: 200 for all, 206 for some. */
@@ -135,7 +136,6 @@ export class MetricsPush {
     const pipeline = createPipelineFromOptions({
       retryOptions: { maxRetries: 0 },
       userAgentOptions: { userAgentPrefix: 'retina' },
-      ...(this.options.ca !== undefined && { tlsOptions: { ca: this.options.ca } }),
     });
     pipeline.removePolicy({ name: redirectPolicyName }); // a token goes where it was meant to go, and nowhere else
     const credential = await this.options.credential();
@@ -144,6 +144,7 @@ export class MetricsPush {
         phase: 'Sign',
       });
     }
+    pipeline.addPolicy(this.options.connections.policy, { afterPhase: 'Sign' });
     this.pipeline = pipeline;
   }
 }

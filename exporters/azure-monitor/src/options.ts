@@ -2,11 +2,9 @@ import { FLOW_FILTER_KEYS } from '@retina/sdk';
 import { z } from 'zod';
 
 const file = z.string().min(1);
-const https = z
-  .string()
-  .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
-    error: 'must be a URL that begins with https://',
-  });
+const https = z.string().refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', {
+  error: 'must be a URL that begins with https://',
+});
 const guid = z.string().regex(/^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i, { error: 'must be a GUID' });
 
 const filterTerms = z.partialRecord(

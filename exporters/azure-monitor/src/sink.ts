@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/core-auth';
 import type { ExporterContext, FlowPredicate, FlowReader, Sink } from '@retina/sdk';
 import { rootCertificates } from 'node:tls';
+import { Connections } from './connections.ts';
 import { credentialOf, readable } from './identity.ts';
 import type { AzureConfig } from './options.ts';
 
@@ -8,8 +9,9 @@ import type { AzureConfig } from './options.ts';
 export async function openSink(ctx: ExporterContext<AzureConfig>): Promise<Sink> {
   const { config, host } = ctx;
   const ca = config.ca === undefined ? undefined : [await readable(config.ca), ...rootCertificates].join('\n');
-  await credentialOf(config, ca); // what is missing is said now
-  const credential = (): Promise<TokenCredential | undefined> => credentialOf(config, ca);
+  const connections = ctx.use(new Connections(ca));
+  await credentialOf(config, connections); // what is missing is said now
+  const credential = (): Promise<TokenCredential | undefined> => credentialOf(config, connections);
   const { metrics, flows, timeoutMs } = config;
   const sink: { -readonly [K in keyof Sink]: Sink[K] } = {
     push: { flowBatch: flows.batch, flowWaitMs: flows.windowMs, timeoutMs: timeoutMs * 3 },
@@ -20,7 +22,14 @@ export async function openSink(ctx: ExporterContext<AzureConfig>): Promise<Sink>
       connectionStringFile === undefined ? Promise.resolve(connectionString!) : readable(connectionStringFile);
     await read();
     const { MetricsPush } = await import('./metrics.ts');
-    const push = new MetricsPush({ facts: host, connectionString: read, credential, itemsPerRequest, timeoutMs, ca });
+    const push = new MetricsPush({
+      facts: host,
+      connectionString: read,
+      credential,
+      itemsPerRequest,
+      timeoutMs,
+      connections,
+    });
     sink.metrics = (reader, signal) => push.push(reader, signal);
   }
   if (flows.enabled) {
@@ -31,7 +40,7 @@ export async function openSink(ctx: ExporterContext<AzureConfig>): Promise<Sink>
       stream: flows.stream,
       audience: flows.audience,
       credential,
-      ca,
+      connections,
       timeoutMs,
       cluster: host.clusterName,
       reader: ctx.flows,
