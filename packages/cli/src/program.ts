@@ -34,7 +34,6 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
   withAgent(program.command('top'))
     .description('who speaks most, what is dropped, which connections live; refreshed each second on a terminal')
     .addArgument(new Argument('[kind]', 'what to rank').choices(['talkers', 'drops', 'connections']).default('talkers'))
-    .option('--until <time>', 'only what began until then: 5m or an RFC 3339 time')
     .option('-n, --last <count>', 'rows to show', whole)
     .option('--once', 'show it once, also on a terminal')
     .action(async (kind: string, options: AgentOptions & { last?: number; once?: boolean }) => {
@@ -45,6 +44,7 @@ Environment: RETINA_SOCKET (the agent's socket), NO_COLOR (no colours).`,
     .description('flow records: the latest, or all as they come with --follow; JSON lines in a pipe')
     .option('-f, --follow', 'go on with what comes')
     .option('--since <time>', 'only what ended since then: 30s, 5m, 1h or an RFC 3339 time')
+    .option('--until <time>', 'only what began until then: 5m or an RFC 3339 time')
     .option('-n, --last <count>', 'at most so many of the latest', whole)
     .option('--pod <[namespace/]name>', 'either end is this pod (repeatable)', gather)
     .option('--namespace <name>', 'either end is in this namespace (repeatable)', gather)

@@ -14,7 +14,7 @@ export const BUILT_IN: Readonly<Record<Kind, readonly string[]>> = {
     'packetparser', 'packetforward', 'dropreason', 'dns', 'tcpretrans', 'linuxutil', 'infiniband', 'ciliumeventobserver',
     'hnsstats', 'pktmon',
   ], // prettier-ignore
-  exporter: ['prometheus'],
+  exporter: ['prometheus', 'flowlog'],
 };
 
 export interface ResolveOptions {
