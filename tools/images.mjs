@@ -2,10 +2,11 @@
 // npm run images -- --output DIR: the agent's and the operator's images as OCI archives, without a container daemon. Takes
 // packages as they are built; run.mjs builds them first.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { baseTree } from './images/base.mjs';
+import { IMAGES, MODULES, SHARED } from './images/definitions.mjs';
 import { archive, layer } from './images/oci.mjs';
 import { addPackages, addPacked } from './images/packages.mjs';
 import { cacheDir, ROOT } from './lib/paths.mjs';
@@ -22,35 +23,8 @@ const USAGE = `usage: npm run images -- --output DIR [--tag TAG] [--repository P
 `;
 const ARCHITECTURE = { x64: 'amd64', arm64: 'arm64' }[process.arch];
 const LOADER = 'packages/loader/build/Release/retina_loader.node';
-const MODULES = 'retina/node_modules';
 /** What is promised of the agent's image. */
 const LIMIT = { compressed: 70e6, unpacked: 200e6 };
-
-const IMAGES = {
-  'retina-agent': {
-    title: 'Retina agent',
-    roots: () => ['packages/agent', 'packages/cli', ...all('plugins'), ...all('exporters')],
-    native: true,
-    commands: { retina: '@retina/cli/dist/main.js', 'retina-agent': '@retina/agent/dist/main.js' },
-    config: {
-      // A young generation of 1 MiB: what the agent allocates dies at once, and 10 MiB stay with the node.
-      Entrypoint: [
-        '/usr/local/bin/node',
-        '--max-semi-space-size=1',
-        `/${MODULES}/@retina/agent/dist/main.js`,
-        '--no-tui',
-      ],
-      Cmd: ['--config', '/retina/config/config.yaml'],
-      User: '0',
-    },
-  },
-  'retina-operator': {
-    title: 'Retina operator',
-    roots: () => ['packages/operator'],
-    commands: { 'retina-operator': '@retina/operator/dist/main.js' },
-    config: { Entrypoint: ['/usr/local/bin/node', `/${MODULES}/@retina/operator/dist/main.js`], User: '65532' },
-  },
-};
 
 const { values } = parse();
 if (!ARCHITECTURE) fail(`Images are built for amd64 and arm64; this is ${process.arch}.`);
@@ -62,12 +36,10 @@ const seconds = Number(
 const report = {};
 for (const [name, image] of Object.entries(IMAGES)) {
   if (values.only && name !== values.only) continue;
-  if (image.roots().every((root) => existsSync(join(ROOT, root, 'dist')))) report[name] = build(name, image);
-  else
-    fail(
-      `${name}: ${image.roots().find((root) => !existsSync(join(ROOT, root, 'dist')))} is not built.`,
-      'npm run images builds what it needs',
-    );
+  const roots = image.roots.flatMap((root) => (root.includes('/') ? [root] : all(root)));
+  const missing = roots.find((root) => !existsSync(join(ROOT, root, 'dist')));
+  if (missing) fail(`${name}: ${missing} is not built.`, 'npm run images builds what it needs');
+  report[name] = build(name, { ...image, roots });
 }
 writeFileSync(join(output, 'images.json'), `${JSON.stringify(report, null, 2)}\n`);
 
@@ -78,7 +50,7 @@ function build(name, { title, roots, native, commands, config }) {
   const packages = addPackages(
     app,
     MODULES,
-    roots().map((root) => join(ROOT, root)),
+    roots.map((root) => join(ROOT, root)),
   );
   const plain = (data, mode = 0o644) => ({ data: Buffer.from(data), mode });
   if (native) {
@@ -108,7 +80,7 @@ function build(name, { title, roots, native, commands, config }) {
     layers,
     architecture: ARCHITECTURE,
     seconds,
-    config: { ...config, WorkingDir: '/retina', Env: ['PATH=/usr/local/bin', 'NODE_ENV=production', 'SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt', 'HOME=/tmp'] }, // prettier-ignore
+    config: { ...config, ...SHARED },
     labels: {
       'org.opencontainers.image.title': title,
       'org.opencontainers.image.licenses': 'MIT',
@@ -130,7 +102,8 @@ function unpack(tree, folder) {
   for (const [path, { data, mode }] of tree) {
     const target = join(folder, path);
     mkdirSync(data ? dirname(target) : target, { recursive: true });
-    if (data) writeFileSync(target, data, { mode });
+    if (data) writeFileSync(target, data);
+    chmodSync(target, mode);
   }
 }
 

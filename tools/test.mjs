@@ -15,7 +15,13 @@ await layer(
   'tools',
   [
     'node',
-    ['--test', '--test-reporter=junit', `--test-reporter-destination=${report('tools')}`, 'tools/docs.test.mjs'],
+    [
+      '--test',
+      '--test-reporter=junit',
+      `--test-reporter-destination=${report('tools')}`,
+      'tools/docs.test.mjs',
+      'tools/images.test.mjs',
+    ],
   ],
   junit,
 );

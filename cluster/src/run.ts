@@ -26,6 +26,30 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
+/** A command that goes on running, once what it writes matches. */
+export async function background(
+  command: string,
+  args: readonly string[],
+  ready: RegExp,
+): Promise<{ readonly match: RegExpExecArray; stop(): Promise<void> }> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (more: string) => (text += more));
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  child.on('error', (error) => (text += String(error)));
+  const match = await eventually(() => {
+    const found = ready.exec(text);
+    if (!found) throw new Error(`${command} is not ready:\n${text.slice(-2000)}`);
+    return found;
+  });
+  const stop = async () => {
+    child.kill();
+    await ended;
+  };
+  return { match, stop };
+}
+
 /** What `look` returns once it does not throw any more; after `ms`, what it throws. */
 export async function eventually<T>(look: () => Promise<T> | T, ms = 30_000): Promise<T> {
   const end = Date.now() + ms;
