@@ -63,7 +63,7 @@ export class Transport {
       const body = await readAll(response, MAX_ERROR_BYTES).catch(() => '');
       if (code === 401) {
         this.#credentials.refused(secrets);
-        if (attempt === 0) continue; // the token may just have been replaced
+        if (attempt === 0 && differ(secrets, await this.#credentials.current())) continue; // it has just been replaced
       }
       throw refusal(what, jsonOr(body), code, response.headers['retry-after']);
     }
@@ -153,6 +153,10 @@ export async function readAll(response: IncomingMessage, limit = Infinity): Prom
     if (length > limit) throw new Error(`the answer is longer than ${limit} bytes`);
   }
   return Buffer.concat(parts).toString('utf8');
+}
+
+function differ(a: Secrets, b: Secrets): boolean {
+  return a.tlsId !== b.tlsId || a.headers.authorization !== b.headers.authorization;
 }
 
 function jsonOr(text: string): unknown {

@@ -92,7 +92,7 @@ export class ApiServer {
       try {
         if ((await client.raw('/readyz')) === 'ok') break;
       } catch (error) {
-        if (this.#server.exitCode !== null || tries > 600)
+        if (this.#server.exitCode !== null || tries > 900)
           throw new Error(`kube-apiserver: ${this.log()}`, { cause: error });
       }
       await sleep(100);

@@ -15,7 +15,7 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
   beforeAll(async () => {
     server = await ApiServer.start();
     client = server.client();
-  }, 120_000);
+  });
   afterAll(() => server?.stop());
 
   it('creates, reads, patches, replaces and deletes', async () => {

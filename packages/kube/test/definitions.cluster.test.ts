@@ -30,7 +30,7 @@ describe.skipIf(whySkipped)(`the definitions (${whySkipped ?? 'real API server'}
     }
     // Established is said a moment before it is served.
     while (await client.raw('/apis/retina.sh/v1alpha1').then(notAll, () => true)) await sleep(50);
-  }, 120_000);
+  });
   afterAll(() => server?.stop());
 
   it.each(SAMPLES)("takes the original's $name, or says why not", async ({ name, kind, spec, refused }) => {
