@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs';
-import { CUSTOM_RESOURCE_DEFINITIONS, type KubeClient, LEASES, METRICS_CONFIGURATIONS, type MetricsConfigurationSpec, resource, RETINA_ENDPOINTS, retinaCrds } from '@retina/kube'; // prettier-ignore
+import { CUSTOM_RESOURCE_DEFINITIONS, type KubeClient, type KubeObject, LEASES, METRICS_CONFIGURATIONS, type MetricsConfigurationSpec, resource, RETINA_ENDPOINTS, retinaCrds } from '@retina/kube'; // prettier-ignore
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ApiServer, whySkipped } from '../../kube/test/api-server.ts';
 import { endpoints, grant, makePod, metrics, operator, removeAll, removePod, replica } from './support.ts';
 
+interface Role extends KubeObject {
+  readonly rules: readonly { readonly resources: readonly string[] }[];
+}
 const REMOTE = 'remoteContext: true\n';
 const SOON = { timeout: 15_000, interval: 50 };
 const good: MetricsConfigurationSpec = { contextOptions: [{ metricName: 'drop_count', sourceLabels: ['ip'] }], namespaces: {} }; // prettier-ignore
@@ -169,6 +172,29 @@ describe.skipIf(whySkipped)(`an operator with only its own rights (${whySkipped 
     await removePod(admin, 'handed');
     await expect.poll(async () => (await endpoints(admin)).has('handed'), SOON).toBe(false);
   }, 90_000);
+
+  it('says which right it lacks, and goes on once it has it', async () => {
+    const role = { name: 'retina-operator' };
+    const roles = resource<Role>('rbac.authorization.k8s.io', 'v1', 'clusterroles', 'ClusterRole', false);
+    const whole = (await admin.get(roles, role))!.rules;
+    await admin.patch(roles, role, { rules: whole.filter(({ resources }) => !resources.includes('pods')) });
+    await using one = await operator(kubeconfig, REMOTE);
+    const probe = async () => (await fetch(`http://127.0.0.1:${one.probePort}/readyz`)).text();
+    await expect.poll(probe, SOON).toContain('cannot list resource "pods"');
+    await admin.patch(roles, role, { rules: whole });
+    await ready(one);
+  });
+
+  it('takes pods at the limits of what Kubernetes allows', async () => {
+    await using one = await operator(kubeconfig, REMOTE);
+    await ready(one);
+    const name = `${'a'.repeat(60)}.`.repeat(4) + 'b'.repeat(9); // 253 characters
+    const labels = Object.fromEntries(
+      Array.from({ length: 2000 }, (_, i) => [`${'x'.repeat(58)}${i}`, 'v'.repeat(63)]),
+    );
+    await makePod(admin, name, { labels });
+    await expect.poll(async () => (await endpoints(admin)).get(name)?.labels, SOON).toEqual(labels);
+  });
 
   it('needs no secrets, and can read none', async () => {
     const own = server.client({ kubeconfig });

@@ -8,6 +8,7 @@ import {
 import type { Logger } from '@retina/sdk';
 import { WorkQueue } from '../endpoints/work-queue.ts';
 import type { OperatorMetrics } from '../metrics.ts';
+import { waitsFor } from '../waits-for.ts';
 import { judge, type Judgement } from './judge.ts';
 import { statusOf } from './status.ts';
 
@@ -44,7 +45,7 @@ export class ConfigurationReporter {
   }
 
   get waitsFor(): string[] {
-    return this.reflector?.isSynced ? [] : ['list of metricsconfigurations'];
+    return waitsFor('metricsconfigurations', this.reflector);
   }
 
   /** Runs until `signal` aborts. */

@@ -1,6 +1,7 @@
 import { JOBS, type Job, KubeError, type KubeClient, type Pod, PODS, reflect, type Reflector, RETINA_ENDPOINTS, type RetinaEndpoint } from '@retina/kube'; // prettier-ignore
 import type { Logger } from '@retina/sdk';
 import type { OperatorMetrics } from '../metrics.ts';
+import { waitsFor } from '../waits-for.ts';
 import { endpointOfPod, type Owner, type PodEndpoint } from './endpoint-of-pod.ts';
 import { objectOf, olderVersion, type Stored, storedOf } from './stored.ts';
 import { type Verdict, WorkQueue } from './work-queue.ts';
@@ -41,7 +42,7 @@ export class EndpointSync {
   /** What is not read yet, for readiness; empty when everything is known. */
   get waitsFor(): string[] {
     const all = { pods: this.pods, retinaendpoints: this.endpoints, jobs: this.jobs };
-    return Object.entries(all).flatMap(([name, reflector]) => (reflector?.isSynced ? [] : [`list of ${name}`]));
+    return Object.entries(all).flatMap(([name, reflector]) => waitsFor(name, reflector));
   }
 
   /** Runs until `signal` aborts, and returns when nothing is being written any more. */
