@@ -22,7 +22,7 @@ afterAll(() => {
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook/secret`;
 
 exporterContract(exporter, {
-  options: { url, most: 5, push: { wait: '100ms' } },
+  options: { url, most: 5 },
   refused: [{ url: 'nowhere' }, { url: 'file:///etc/passwd' }, { url, most: 0 }],
   check: () => {
     const lines = texts.join('\n').split('\n');

@@ -14,7 +14,6 @@ export default defineExporter({
     const { url, most } = ctx.config;
     const { host } = new URL(url); // the rest of the address is a secret
     return {
-      push: { flowBatch: 1024, flowWaitMs: 5000 },
       // The host queues, batches, waits, tries again and counts what is lost. A sink delivers, or throws.
       async flows(batch, signal) {
         const lines: string[] = [];
@@ -35,7 +34,7 @@ export default defineExporter({
         // The connection is closed with the answer: nothing of it outlives the exporter.
         const headers = { 'content-type': 'application/json', connection: 'close' };
         const response = await fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' }).catch((cause: Error) => {
-          throw new RetinaError('RETINA_EXPORT_RETRY', `${host} does not answer`, { found: String(cause.cause ?? cause.message), retryable: true });
+          throw new RetinaError('RETINA_EXPORT_RETRY', `${host} does not answer`, { found: (cause.cause as Error | undefined)?.message ?? cause.message, retryable: true });
         });
         await response.body?.cancel(); // an answer without end is not read
         if (!response.ok) throw httpFailure(host, { status: response.status, retryAfter: response.headers.get('retry-after') });

@@ -81,7 +81,7 @@ export const plugin = definePlugin({
     // An error without a code of the table.
     ctx.degrade(new RetinaError('RETINA_SOURCE_UNREACHABLE', 'It is not there'));
     // @ts-expect-error no such code
-    ctx.degrade(new RetinaError('RETINA_SOMETHING', 'It is not there'));
+    ctx.degrade(new RetinaError('SOMETHING', 'It is not there'));
     // @ts-expect-error a cause has a code
     ctx.degrade(new Error('It is not there'));
   },
