@@ -155,7 +155,7 @@ class Running implements Disposable {
     const key = problemKey(watch);
     if (phase === 'watching') {
       if (problems.delete(key)) this.log.info('followed again', { what: watch.name });
-    } else if (phase === 'waiting' && error && !(watch.optional && error.status === 404)) {
+    } else if (phase === 'waiting' && error && !error.gone && !(watch.optional && error.status === 404)) {
       if (problems.get(key)?.message === error.message) return; // said already
       problems.set(key, about(watch, error));
       this.log.warn('the cluster is not followed; what is known stays', {
