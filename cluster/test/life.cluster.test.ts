@@ -26,6 +26,11 @@ async function orphans(): Promise<readonly number[]> {
 const rules = async (node: string) =>
   (await onNode(node, 'iptables-save')).split('\n').filter((line) => line.startsWith('-A') && /retina/i.test(line));
 
+/** Kills the agent of the pod whose uid is given, and no other process. */
+const KILL = `for p in $(grep -ls "$1" /proc/[0-9]*/cgroup | cut -d/ -f3); do
+  if grep -q @retina/agent /proc/$p/cmdline; then kill -KILL $p; fi
+done`;
+
 describe('upgrade', () => {
   it('with other plugins: agents are replaced, with the rights of those', async () => {
     await uninstall();
@@ -67,7 +72,7 @@ describe.runIf(TOOL)('what goes wrong', () => {
     const [node] = await nodes();
     const before = (await agents()).get(node!)!;
     const loose = await orphans();
-    await onNode(node!, 'pkill', '-KILL', '-f', '@retina/agent/dist/main.js');
+    await onNode(node!, 'sh', '-c', KILL, 'kill', before.uid);
     await eventually(async () => {
       const agent = (await agents()).get(node!)!;
       expect(agent.restarts).toBe(before.restarts + 1);
