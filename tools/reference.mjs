@@ -20,10 +20,10 @@ const manifests = ['plugins', 'exporters']
   .map(([dir, file]) => ({ dir, ...JSON.parse(readFileSync(file, 'utf8')) }));
 const plugins = manifests.filter((m) => m.dir === 'plugins');
 
-/** Pages a plugin or exporter writes itself: what `docs/reference.mjs` in its folder returns by file name. */
+/** Pages a package, plugin or exporter writes itself: what `docs/reference.mjs` in its folder returns by file name. */
 async function ownPages() {
   const own = {};
-  for (const dir of ['plugins', 'exporters']) {
+  for (const dir of ['packages', 'plugins', 'exporters']) {
     for (const name of readdirSync(join(ROOT, dir)).sort()) {
       const file = join(ROOT, dir, name, 'docs', 'reference.mjs');
       if (existsSync(file)) Object.assign(own, (await import(file)).default());
