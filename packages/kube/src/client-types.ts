@@ -59,7 +59,7 @@ export interface KubeClient {
   readonly source: string;
   /** Undefined if it is not there. */
   get<T extends KubeObject>(of: Resource<T>, at: NamedTarget, options?: CallOptions): Promise<T | undefined>;
-  /** Page by page, object by object; the event loop runs on between objects. */
+  /** Page by page, object by object; the event loop runs on between objects. What breaks off half-way throws. */
   list<T extends KubeObject>(of: Resource<T>, options?: ListOptions): AsyncGenerator<T, void, void>;
   /** Throws with status 409 if it exists. */
   create<T extends KubeObject>(of: Resource<T>, object: Draft<T>, options?: PatchOptions): Promise<T>;

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, w
 import { get, request } from 'node:https';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kubeClient, type KubeClient, type KubeClientOptions } from '../src/index.ts';
 import { readAll } from '../src/transport.ts';
@@ -16,7 +16,12 @@ const ADMIN_TOKEN = 'administrator';
 export function binaries(): string | undefined {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'retina-cluster');
   const versions = existsSync(cache) ? readdirSync(cache).filter((name) => name.startsWith('v')) : [];
-  const found = [process.env.RETINA_KUBE_BIN, ...versions.sort().map((version) => join(cache, version, 'bin'))];
+  const path = process.env.PATH?.split(delimiter) ?? [];
+  const found = [
+    process.env.RETINA_KUBE_BIN,
+    ...path,
+    ...versions.sort().map((version) => join(cache, version, 'bin')),
+  ];
   return found.findLast((dir) => dir && ['etcd', 'kube-apiserver'].every((name) => existsSync(join(dir, name))));
 }
 
