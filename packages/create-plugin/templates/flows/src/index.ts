@@ -24,7 +24,7 @@ export default defineExporter({
         try {
           await writeFile(file, linesOf(batch, maxPairs, nameOf), { flag: 'a', signal });
         } catch (cause) {
-          throw new RetinaError('RETINA_EXPORT_FAILED', `${file} cannot be written`, {
+          throw new RetinaError('RETINA_EXPORT_RETRY', `${file} cannot be written`, {
             found: (cause as Error).message,
             needed: 'a file that can be appended to, and room on its disk',
             retryable: true,

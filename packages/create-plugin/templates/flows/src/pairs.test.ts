@@ -11,6 +11,8 @@ it('sums what lies between the same two, and keeps no more pairs than it may', (
   flow(2, 5);
   flow(3, 7);
   flow(4, 11);
+  flow(4, NaN);
+  flow(4, -1);
   const lines = linesOf(writer.batch(), 2, (id) => `pod-${id}`).trimEnd();
   expect(lines.split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
     { source: 'pod-1', destination: 'pod-9', packets: 5, bytes: 500, dropped: 3 },

@@ -17,9 +17,10 @@ export function linesOf(batch: FlowBatch, most: number, nameOf: (endpoint: numbe
     const key = pairs.has(pair) || pairs.size < most ? pair : 'other';
     let sums = pairs.get(key);
     if (!sums) pairs.set(key, (sums = { packets: 0, bytes: 0, dropped: 0 }));
-    sums.packets += batch.packets(row);
-    sums.bytes += batch.bytes(row);
-    if (batch.verdict(row) === Verdict.DROPPED) sums.dropped += batch.packets(row);
+    const packets = count(batch.packets(row));
+    sums.packets += packets;
+    sums.bytes += count(batch.bytes(row));
+    if (batch.verdict(row) === Verdict.DROPPED) sums.dropped += packets;
   }
   let lines = '';
   for (const [key, sums] of pairs) {
@@ -27,4 +28,9 @@ export function linesOf(batch: FlowBatch, most: number, nameOf: (endpoint: numbe
     lines += `${JSON.stringify({ source, destination, ...sums })}\n`;
   }
   return lines;
+}
+
+/** A record may come from any plugin: what is no count would make the whole sum none. */
+function count(value: number): number {
+  return value > 0 && value < Infinity ? value : 0;
 }

@@ -21,14 +21,14 @@ async function failure(url: string): Promise<unknown> {
 }
 
 it.each([
-  [400, false],
-  [401, false],
-  [429, true],
-  [503, true],
-])('after %i the host tries again: %s', async (status, retryable) => {
-  expect(await failure(await answering(status))).toMatchObject({ code: 'RETINA_EXPORT_FAILED', retryable });
+  [400, 'RETINA_EXPORT_REFUSED'],
+  [401, 'RETINA_EXPORT_REFUSED'],
+  [429, 'RETINA_EXPORT_RETRY'],
+  [503, 'RETINA_EXPORT_RETRY'],
+])('status %i is %s', async (status, code) => {
+  expect(await failure(await answering(status))).toMatchObject({ code });
 });
 
-it('tries again where nobody listens', async () => {
-  expect(await failure('http://127.0.0.1:1/')).toMatchObject({ code: 'RETINA_EXPORT_FAILED', retryable: true });
+it('is tried again where nobody listens', async () => {
+  expect(await failure('http://127.0.0.1:1/')).toMatchObject({ code: 'RETINA_EXPORT_RETRY' });
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent as HttpAgent, type IncomingMessage, request as http } from 'node:http';
 import { Agent as HttpsAgent, request as https } from 'node:https';
-import { RetinaError } from '@retina/sdk';
+import { httpFailure, RetinaError } from '@retina/sdk';
 
 /** Posts to one URL over connections of its own, which end when it is disposed of. */
 export class Receiver implements Disposable {
@@ -16,28 +16,28 @@ export class Receiver implements Disposable {
     this.agent = this.url.protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options);
   }
 
-  /** Throws RETINA_EXPORT_FAILED: `retryable` where trying again may help, so that the host does. `signal` ends it early. */
+  /**
+   * Throws RETINA_EXPORT_RETRY where trying again may help (the host does, with growing pauses), RETINA_EXPORT_REFUSED where it never
+   * will. `signal` ends it early.
+   */
   async deliver(body: string, signal: AbortSignal): Promise<void> {
     const send = this.url.protocol === 'https:' ? https : http;
-    let status: number;
+    let response: IncomingMessage;
     try {
       const sent = send(this.url, { method: 'POST', agent: this.agent, headers: this.headers, signal });
       sent.on('error', () => undefined).end(body); // also once nobody waits for the answer any more
-      const [response] = (await once(sent, 'response', { signal })) as [IncomingMessage];
-      response.resume().on('error', () => undefined);
-      status = response.statusCode ?? 0;
-      if (status < 200 || status > 299) response.destroy(); // an answer without end must not be read
+      [response] = (await once(sent, 'response', { signal })) as [IncomingMessage];
     } catch (cause) {
-      const found = cause instanceof Error ? cause.message : String(cause);
-      throw new RetinaError('RETINA_EXPORT_FAILED', `${this.url.host} does not answer`, { found, retryable: true, cause });
-    } // prettier-ignore
+      throw new RetinaError('RETINA_EXPORT_RETRY', `${this.url.host} does not answer`, {
+        found: cause instanceof Error ? cause.message : String(cause),
+        retryable: true,
+        cause,
+      });
+    }
+    const { statusCode: status = 0, headers } = response.resume().on('error', () => undefined);
     if (status >= 200 && status <= 299) return;
-    throw new RetinaError('RETINA_EXPORT_FAILED', `${this.url.host} refused what it was sent`, {
-      found: `status ${status}`,
-      needed: 'a status of 200 to 299',
-      next: status === 401 || status === 403 ? 'check the option "token"' : 'see the log of the receiver',
-      retryable: status === 429 || status >= 500,
-    });
+    response.destroy(); // an answer without end must not be read
+    throw httpFailure(this.url.host, { status, retryAfter: headers['retry-after'] });
   }
 
   [Symbol.dispose](): void {
