@@ -19,10 +19,13 @@ export function binaries(): string | undefined {
   const path = process.env.PATH?.split(delimiter) ?? [];
   const found = [
     process.env.RETINA_KUBE_BIN,
+    ...versions
+      .sort()
+      .reverse()
+      .map((version) => join(cache, version, 'bin')),
     ...path,
-    ...versions.sort().map((version) => join(cache, version, 'bin')),
   ];
-  return found.findLast((dir) => dir && ['etcd', 'kube-apiserver'].every((name) => existsSync(join(dir, name))));
+  return found.find((dir) => dir && ['etcd', 'kube-apiserver'].every((name) => existsSync(join(dir, name))));
 }
 
 /** Why tests against a real API server are left out; undefined if they can run. Under CI they must. */
