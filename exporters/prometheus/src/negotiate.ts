@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-export type Format = 'text' | 'openmetrics';
+export type Format = 'text' | 'openmetrics' | 'protobuf';
 export type Encoding = 'identity' | 'gzip';
 
 export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   text: 'text/plain; version=0.0.4; charset=utf-8',
   openmetrics: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  protobuf: 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited',
 };
 
 /** Which of several answers one request gets: requests for the same one share it. */
@@ -30,19 +31,28 @@ export function wantedBy(url: string, headers: IncomingHttpHeaders): Wanted {
   };
 }
 
-/** OpenMetrics if it is named and not liked less than the text format; text for whoever says nothing. */
+/** What is liked best of what is named; of equals the one that carries most. Text for whoever says nothing. */
 export function acceptedFormat(header: string | undefined): Format {
-  let text = 0;
-  let open = 0;
+  const weights = { protobuf: 0, openmetrics: 0, text: 0 };
   for (const item of (header ?? '').toLowerCase().split(',')) {
-    const [type, ...params] = item.split(';').map((part) => part.trim());
-    const q = Number(params.find((param) => param.startsWith('q='))?.slice(2) ?? 1);
-    const weight = q >= 0 && q <= 1 ? q : 0;
-    const version = params.find((param) => param.startsWith('version='))?.slice(8);
-    if (type === 'application/openmetrics-text' && (version ?? '1.0.0') === '1.0.0') open = Math.max(open, weight);
-    if (type === 'text/plain') text = Math.max(text, weight);
+    const [type = '', ...params] = item.split(';').map((part) => part.trim());
+    const param = (name: string) => params.find((one) => one.startsWith(`${name}=`))?.slice(name.length + 1);
+    const q = Number(param('q') ?? 1);
+    const format = formatOf(type, param);
+    if (format && q >= 0 && q <= 1) weights[format] = Math.max(weights[format], q);
   }
-  return open > 0 && open >= text ? 'openmetrics' : 'text';
+  const best = Math.max(...Object.values(weights));
+  if (best === 0) return 'text';
+  return (['protobuf', 'openmetrics', 'text'] as const).find((format) => weights[format] === best)!;
+}
+
+function formatOf(type: string, param: (name: string) => string | undefined): Format | undefined {
+  if (type === 'text/plain') return 'text';
+  if (type === 'application/openmetrics-text')
+    return (param('version') ?? '1.0.0') === '1.0.0' ? 'openmetrics' : undefined;
+  if (type !== 'application/vnd.google.protobuf') return undefined;
+  const right = param('proto') === 'io.prometheus.client.metricfamily' && param('encoding') === 'delimited';
+  return right ? 'protobuf' : undefined;
 }
 
 /** Whether `gzip` is named, and not with q=0. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MetricFamily } from '@retina/sdk';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { family } from '../test/family.ts';
 import { MetricsServer } from './server.ts';
 import { renderText } from './text.ts';
@@ -58,26 +58,31 @@ it('a request may name the families it wants, in either format and by the names 
   expect(await ask('name[]=')).toHaveLength(8);
 });
 
-/** What Prometheus made of a scrape: series by name and labels. */
-async function scrapedBy(target: string, extra: string): Promise<string[]> {
+interface Series {
+  readonly metric: Record<string, string>;
+  readonly histogram?: readonly [
+    number,
+    { count: string; sum: string; buckets: readonly (readonly [number, string, string, string])[] },
+  ];
+}
+
+/** What Prometheus made of a scrape, by its own answers to `query`. */
+async function scrapedBy(target: string, query: string, flags: readonly string[] = []): Promise<readonly Series[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'retina-prometheus-'));
   const probe = createServer().listen(0, '127.0.0.1');
   await new Promise((done) => probe.once('listening', done));
   const { port } = probe.address() as AddressInfo;
   probe.close();
-  writeFileSync(path.join(folder, 'prometheus.yml'), `scrape_configs:\n  - job_name: r\n    scrape_interval: 1s\n    static_configs: [{targets: ["${target}"]}]\n${extra}`); // prettier-ignore
-  const args = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error']; // prettier-ignore
+  writeFileSync(path.join(folder, 'prometheus.yml'), `scrape_configs:\n  - job_name: r\n    scrape_interval: 1s\n    static_configs: [{targets: ["${target}"]}]\n`); // prettier-ignore
+  const args = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error', ...flags]; // prettier-ignore
   const child: ChildProcess = spawn('/usr/bin/prometheus', args, { stdio: 'ignore' });
   try {
-    for (let n = 0; n < 300; n++) {
+    for (let n = 0; n < 400; n++) {
       await sleep(100);
-      const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent('{job="r"}')}`;
+      const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`;
       const answer = await fetch(url).then((r) => r.json(), () => undefined); // prettier-ignore
-      const result = (answer as { data?: { result: { metric: Record<string, string> }[] } } | undefined)?.data?.result;
-      const series = (result ?? []).map(({ metric: { __name__, instance: _, job: __, ...labels } }) => `${__name__}${JSON.stringify(labels)}`); // prettier-ignore
-      if (series.some((one) => one.startsWith('process_'))) {
-        return series.filter((one) => !/^(up|scrape_)/.test(one)).sort();
-      }
+      const result = (answer as { data?: { result: Series[] } } | undefined)?.data?.result ?? [];
+      if (result.some(({ metric }) => !/^(up|scrape_)/.test(metric['__name__'] ?? ''))) return result;
     }
     throw new Error('nothing was scraped');
   } finally {
@@ -87,19 +92,48 @@ async function scrapedBy(target: string, extra: string): Promise<string[]> {
   }
 }
 
-it.runIf(existsSync('/usr/bin/prometheus'))(
-  'Prometheus reads the same series whether it is given OpenMetrics or not',
-  async () => {
-    const asked: string[] = [];
-    const metrics = { families: () => FAMILIES };
-    const health = () => ({ live: true, ready: true, components: [], problems: [] });
+describe.runIf(existsSync('/usr/bin/prometheus'))('Prometheus', { timeout: 90_000 }, () => {
+  const metrics = { families: () => FAMILIES };
+  const health = () => ({ live: true, ready: true, components: [], problems: [] });
+  const namesOf = (all: readonly Series[]) =>
+    all
+      .map(({ metric: { __name__, instance: _, job: __, ...labels } }) => `${__name__}${JSON.stringify(labels)}`)
+      .filter((one) => !/^(up|scrape_)/.test(one))
+      .sort();
+
+  it('reads the same series from every format', async () => {
     await using server = await MetricsServer.listen({ host: '127.0.0.1', port: 0, metrics, health });
-    const seen = await scrapedBy(new URL(server.url).host, '');
-    asked.push(...[...renderText(metrics)].join('').split('\n').filter((line) => line && !line.startsWith('#'))); // prettier-ignore
-    expect(seen).toHaveLength(asked.length);
-    expect(seen).toContain('networkobservability_forward_count{"direction":"ingress"}');
-    expect(seen).toContain('wait_seconds_bucket{"le":"1"}');
-    expect(seen).toContain('retina_lost_records_total{"stage":"a\\"\\\\\\nb"}');
-  },
-  60_000,
-);
+    const lines = [...renderText(metrics)].join('').split('\n').filter((line) => line && !line.startsWith('#')); // prettier-ignore
+    const openMetrics = namesOf(await scrapedBy(new URL(server.url).host, '{job="r"}'));
+    expect(openMetrics).toHaveLength(lines.length);
+    expect(openMetrics).toContain('networkobservability_forward_count{"direction":"ingress"}');
+    expect(openMetrics).toContain('wait_seconds_bucket{"le":"1"}');
+    expect(openMetrics).toContain('retina_lost_records_total{"stage":"a\\"\\\\\\nb"}');
+  });
+
+  it('reads exponential bounds as a native histogram, all others as before', async () => {
+    const exponential = { scale: 1, first: -2 }; // bounds 0.5, 0.707, 1, 1.414, 2
+    const bounds = [0, 1, 2, 3, 4].map((i) => 2 ** ((exponential.first + i) / 2));
+    const rtt = () => ({ bounds, counts: [2, 2, 5, 6, 6, 7], sum: 9.5, exponential });
+    const native = family('rtt_seconds', ['of'], [[['a'], 0]], { kind: 'histogram', unit: 'seconds', histogram: rtt });
+    const all = { families: () => [...FAMILIES, native] };
+    await using server = await MetricsServer.listen({ host: '127.0.0.1', port: 0, metrics: all, health });
+    const { host } = new URL(server.url);
+    const series = await scrapedBy(host, '{job="r"}', ['--enable-feature=native-histograms']);
+    expect(namesOf(series)).toContain('networkobservability_forward_count{"direction":"ingress"}');
+    expect(namesOf(series)).toContain('rtt_seconds{"of":"a"}');
+    const [, found] = series.find(({ metric }) => metric['__name__'] === 'rtt_seconds')!.histogram!;
+    expect([found.count, found.sum]).toEqual(['7', '9.5']);
+    const buckets = found.buckets.map(([, low, high, count]) => [
+      Number(low).toFixed(3),
+      Number(high).toFixed(3),
+      count,
+    ]);
+    expect(buckets).toEqual([
+      ['-0.500', '0.500', '2'],
+      ['0.707', '1.000', '3'],
+      ['1.000', '1.414', '1'],
+      ['2.000', '2.828', '1'],
+    ]);
+  });
+});

@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { constants, createGzip } from 'node:zlib';
 import type { MetricReader } from '@retina/sdk';
 import type { Wanted } from './negotiate.ts';
+import { renderProtobuf } from './protobuf.ts';
 import { renderText } from './text.ts';
 
 /** Milliseconds of rendering after which the event loop gets its turn. */
@@ -65,22 +66,25 @@ export class Rendering {
     await once(gzip, 'end');
   }
 
-  /** Text as chunks of bytes; gives way to others between slices. */
+  /** Chunks of bytes; gives way to others between slices. */
   private async *pieces(reader: MetricReader, { format, names }: Wanted): AsyncGenerator<Buffer> {
-    let text = '';
+    let gathered: (string | Buffer)[] = [];
+    let length = 0;
     let began = performance.now();
-    for (const piece of renderText(reader, format, names)) {
-      text += piece;
-      if (text.length >= CHUNK) {
-        yield Buffer.from(text);
-        text = '';
+    for (const piece of format === 'protobuf' ? renderProtobuf(reader, names) : renderText(reader, format, names)) {
+      gathered.push(piece);
+      length += piece.length;
+      if (length >= CHUNK) {
+        yield joined(gathered);
+        gathered = [];
+        length = 0;
       }
       if (performance.now() - began < SLICE_MS) continue;
       await turn();
       if (this.aborted.signal.aborted) return;
       began = performance.now();
     }
-    yield Buffer.from(text);
+    yield joined(gathered);
   }
 
   private push(chunk: Buffer): void {
@@ -100,6 +104,11 @@ export class Rendering {
     this.waiting = [];
     for (const resolve of waiting) resolve();
   }
+}
+
+function joined(pieces: readonly (string | Buffer)[]): Buffer {
+  if (typeof pieces[0] === 'string') return Buffer.from((pieces as readonly string[]).join(''));
+  return Buffer.concat(pieces as readonly Buffer[]);
 }
 
 /** Renderings in memory: those that grow can be joined; those that slow readers hold are bounded in bytes. */

@@ -228,6 +228,11 @@ describe('acceptedFormat', () => {
     [`${open};version=2.0.0`, 'text'],
     [`${open};q=0, text/plain;q=0`, 'text'],
     [`${open};q=lots`, 'text'],
+    [
+      'application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,*/*;q=0.2',
+      'protobuf',
+    ],
+    [`application/vnd.google.protobuf;proto=other;encoding=delimited,${open};q=0.1`, 'openmetrics'],
   ])('%s: %s', (header, format) => expect(acceptedFormat(header)).toBe(format));
 });
 

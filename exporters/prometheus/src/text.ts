@@ -1,6 +1,8 @@
 import type { MetricFamily, MetricReader } from '@retina/sdk';
 import type { Format } from './negotiate.ts';
 
+export type TextFormat = Exclude<Format, 'protobuf'>;
+
 /** Lines rendered in one piece, and rows looked at for it: about half a millisecond. */
 const LINES = 256;
 const ROWS = 4096;
@@ -11,7 +13,7 @@ const ROWS = 4096;
  */
 export function* renderText(
   reader: MetricReader,
-  format: Format = 'text',
+  format: TextFormat = 'text',
   names: readonly string[] = [],
 ): Generator<string> {
   const wanted = names.length > 0 ? new Set(names) : undefined;
@@ -23,13 +25,13 @@ export function* renderText(
 }
 
 /** A family is asked for by its own name, or by that of one of its samples. */
-function isWanted({ name, kind }: MetricFamily, wanted: ReadonlySet<string>): boolean {
+export function isWanted({ name, kind }: MetricFamily, wanted: ReadonlySet<string>): boolean {
   if (wanted.has(name) || (kind === 'counter' && wanted.has(name.replace(/_total$/, '')))) return true;
   return kind === 'histogram' && ['_bucket', '_sum', '_count'].some((suffix) => wanted.has(name + suffix));
 }
 
 /** OpenMetrics knows counters by names that end in _total alone. What the original calls otherwise is of unknown type there, under its own name. */
-function headOf(family: MetricFamily, format: Format): string {
+function headOf(family: MetricFamily, format: TextFormat): string {
   const { name, kind, unit } = family;
   if (format === 'text') return `# HELP ${name} ${escapeHelp(family.help)}\n# TYPE ${name} ${kind}\n`;
   const counter = kind === 'counter';
@@ -40,7 +42,7 @@ function headOf(family: MetricFamily, format: Format): string {
   return `# TYPE ${base} ${type}\n${unitLine}# HELP ${base} ${escapeLabel(family.help)}\n`;
 }
 
-function* renderFamily(family: MetricFamily, format: Format): Generator<string> {
+function* renderFamily(family: MetricFamily, format: TextFormat): Generator<string> {
   const { name, kind, labels } = family;
   const histogram = kind === 'histogram' && family.histogram !== undefined;
   const before = labels.map((label, i) => `${i === 0 ? '' : ','}${label}="`);
