@@ -8,7 +8,7 @@ export const CHUNK = 256;
 
 /** A bounded history, and what comes after it. */
 export interface LineSource {
-  /** What is there at the time of the request, oldest first, in chunks of at most {@link CHUNK}. */
+  /** What is there at the time of the request, oldest first, in chunks of at most {@link CHUNK}; an empty one asks whether to go on. */
   history(): Iterable<readonly object[]> | AsyncIterable<readonly object[]>;
   /** Calls back with each later one until disposed of; absent: the answer ends with the history. */
   readonly follow?: (listener: (line: object) => void) => Disposable;
@@ -52,6 +52,7 @@ export async function followLines(source: LineSource, out: Writable): Promise<vo
 }
 
 async function writeChunk(out: Writable, lines: readonly object[], ended: Promise<void>): Promise<void> {
+  if (lines.length === 0) return;
   const text = lines.map((line) => JSON.stringify(line) + '\n').join('');
   if (out.write(text)) await new Promise<void>((resolve) => setImmediate(resolve));
   else await Promise.race([once(out, 'drain'), ended]);

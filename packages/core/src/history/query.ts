@@ -117,6 +117,7 @@ class Past<T> {
         count += this.rowsOf(block, rows).length;
         first = block.header;
         await nextTurn();
+        yield [];
         if (count >= limit) break;
       }
       skip = Math.max(0, count - limit);
@@ -128,6 +129,7 @@ class Past<T> {
     for await (const block of archive.blocks(this.times, false, starts)) {
       const found = this.rowsOf(block, rows).slice(skip);
       skip = 0;
+      yield []; // whoever asked may have gone: a scan that finds nothing ends then
       for (let at = 0; at < found.length; at += this.asked.chunk) {
         yield found.slice(at, at + this.asked.chunk).map((row) => this.make(block.batch, row, block.names));
       }
