@@ -38,6 +38,7 @@ export class Operator implements AsyncDisposable {
   private session: Promise<void> = Promise.resolve();
   private leading = false;
   private waitsFor: () => readonly string[] = () => [];
+  private leaseProblem = '';
 
   private constructor(options: OperatorOptions) {
     this.options = options;
@@ -56,7 +57,7 @@ export class Operator implements AsyncDisposable {
 
   /** Whether it does what it should: waits while another one leads, or leads and has read everything. */
   get status(): { readonly leading: boolean; readonly ready: boolean; readonly waitsFor: readonly string[] } {
-    const waitsFor = this.leading ? this.waitsFor() : [];
+    const waitsFor = this.leading ? this.waitsFor() : this.lease();
     return { leading: this.leading, ready: waitsFor.length === 0 && !this.closing.signal.aborted, waitsFor };
   }
 
@@ -96,6 +97,12 @@ export class Operator implements AsyncDisposable {
     }
   }
 
+  /** One that never saw a leader, itself included, is no replica to rely on. */
+  private lease(): string[] {
+    if (!this.election || this.election.leader !== '') return [];
+    return [`the lease${this.leaseProblem && ` (${this.leaseProblem})`}`];
+  }
+
   private readiness(): { status: number; body: string } {
     const { leading, ready, waitsFor } = this.status;
     if (!ready) return { status: 503, body: `not ready: ${waitsFor.join('; ') || 'ending'}\n` };
@@ -115,7 +122,10 @@ export class Operator implements AsyncDisposable {
       retryPeriodMs: retryPeriod,
       onLead: (signal) => this.lead(AbortSignal.any([signal, this.closing.signal])),
       onLeader: (identity) => log.info('the leader is', { identity, me: identity === this.identity }),
-      onError: (error) => log.warn('cannot take or keep the lease', { name, error: error.message }),
+      onError: (error) => {
+        this.leaseProblem = error.message;
+        log.warn('cannot take or keep the lease', { name, error: error.message });
+      },
     });
   }
 

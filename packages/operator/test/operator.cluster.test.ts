@@ -178,9 +178,14 @@ describe.skipIf(whySkipped)(`an operator with only its own rights (${whySkipped 
     const roles = resource<Role>('rbac.authorization.k8s.io', 'v1', 'clusterroles', 'ClusterRole', false);
     const whole = (await admin.get(roles, role))!.rules;
     await admin.patch(roles, role, { rules: whole.filter(({ resources }) => !resources.includes('pods')) });
+    const says = async ({ probePort }: { readonly probePort: number }) =>
+      (await fetch(`http://127.0.0.1:${probePort}/readyz`)).text();
+    {
+      await using none = await operator(server.kubeconfig('nobody', { token: 'administrator', as: 'nobody' }), REMOTE);
+      await expect.poll(() => says(none), SOON).toContain('cannot get resource "leases"');
+    }
     await using one = await operator(kubeconfig, REMOTE);
-    const probe = async () => (await fetch(`http://127.0.0.1:${one.probePort}/readyz`)).text();
-    await expect.poll(probe, SOON).toContain('cannot list resource "pods"');
+    await expect.poll(() => says(one), SOON).toContain('cannot list resource "pods"');
     await admin.patch(roles, role, { rules: whole });
     await ready(one);
   });

@@ -51,6 +51,7 @@ export class ConfigurationReporter {
   /** Runs until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { client, log, metrics } = this.options;
+    if (signal.aborted) return;
     this.signal = signal;
     this.reflector = reflect<MetricsConfiguration, MetricsConfiguration>(client, {
       resource: METRICS_CONFIGURATIONS,

@@ -48,6 +48,7 @@ export class EndpointSync {
   /** Runs until `signal` aborts, and returns when nothing is being written any more. */
   async run(signal: AbortSignal): Promise<void> {
     const { client, log, metrics, resyncMs } = this.options;
+    if (signal.aborted) return;
     this.signal = signal;
     const trouble = (resource: string) => (state: { error?: Error }) => {
       if (state.error) log.warn('cannot read', { resource, error: state.error.message });
