@@ -1,6 +1,6 @@
 import { FLOW_STRIDE, FlowBatch, RetinaError, type FlowDetails, type Logger } from '@retina/sdk';
 import type { FlowNames } from '../flows/json.ts';
-import { BLOCK_RECORDS, encode, seal, type Block, type Sealed } from './block.ts';
+import { BLOCK_RECORDS, encode, seal, type Block } from './block.ts';
 import { SegmentReader, type Place } from './reading.ts';
 import { Segments, type SegmentOptions } from './segments.ts';
 
@@ -20,8 +20,8 @@ export interface ArchiveQuery {
   readonly until: number;
 }
 
-/** Blocks that may wait to be written: about 6 MiB. */
-const MAX_WAITING = 16;
+/** Blocks that may wait to be written: at most 12 MiB. */
+const MAX_WAITING = 32;
 const PRUNE_MS = 30_000;
 
 /**
@@ -129,16 +129,18 @@ export class FlowArchive implements AsyncDisposable {
     if (this.waiting >= MAX_WAITING) return this.options.lost(batch.length);
     const sealed = seal(batch, this.options.names, this.run, this.sequence);
     this.waiting++;
-    this.writing = this.writing.then(() => this.write(sealed)).finally(() => this.waiting--);
+    const bytes = encode(sealed); // several at a time; written one after the other
+    bytes.catch(() => undefined);
+    this.writing = this.writing.then(() => this.write(bytes, batch.length)).finally(() => this.waiting--);
   }
 
-  private async write(sealed: Sealed): Promise<void> {
+  private async write(bytes: Promise<Buffer>, records: number): Promise<void> {
     try {
-      await this.segments.append(await encode(sealed));
+      await this.segments.append(await bytes);
       if (this.problem) this.options.log.info('the flow history is written again');
       this.problem = undefined;
     } catch (error) {
-      this.failed(error, sealed.records);
+      this.failed(error, records);
     }
   }
 

@@ -38,8 +38,8 @@ export interface Block {
   readonly names: FlowNames;
 }
 
+/** A block that is not compressed yet. */
 export interface Sealed {
-  readonly records: number;
   readonly head: Omit<BlockHeader, 'length' | 'checksum' | 'namesLength'>;
   readonly names: Buffer;
   readonly slab: Uint8Array;
@@ -53,7 +53,6 @@ export function seal(batch: FlowBatch, names: FlowNames, run: number, sequence: 
     to = Math.max(to, batch.end(row));
   }
   return {
-    records: batch.length,
     head: { records: batch.length, run, sequence, from, to },
     names: Buffer.from(JSON.stringify(namesOf(batch, names))),
     slab: batch.buffer.subarray(0, batch.length * FLOW_STRIDE),
