@@ -53,6 +53,7 @@ async function check() {
     ['file sizes', 'node', ['tools/check-sizes.mjs']],
     ['package exports', 'node', ['tools/check-packages.mjs']],
     ['generated reference', 'node', ['tools/reference.mjs', '--check']],
+    ['generated parts of the chart', NODE, ['tools/chart.mjs', '--check']],
     ['code in documents', 'node', ['tools/snippets.mjs', '--check']],
     ['exports as reported and documented', 'node', ['tools/api.mjs', '--check']],
   ];

@@ -41,7 +41,11 @@ export async function install(values: Readonly<Record<string, unknown>>): Promis
   const args = ['upgrade', '--install', 'retina', CHART, '-n', NAMESPACE, '--create-namespace', '--wait'];
   const image = { repository: `${IMAGE.repository}/retina-agent`, tag: IMAGE.tag, ...(values['image'] as object) };
   const operator = { repository: `${IMAGE.repository}/retina-operator`, tag: IMAGE.tag, ...(values['operator'] as object) }; // prettier-ignore
-  const agent = { updateStrategy: { rollingUpdate: { maxUnavailable: '100%' } }, ...(values['agent'] as object) };
+  const agent = {
+    restartOnConfigChange: true,
+    updateStrategy: { rollingUpdate: { maxUnavailable: '100%' } },
+    ...(values['agent'] as object),
+  };
   const input = JSON.stringify({ ...values, image, operator, agent });
   const told = await helm([...args, '--timeout', '90s', '-f', '-'], { input });
   // Helm is content when all agents but those that may be unavailable are ready.

@@ -6,6 +6,9 @@ import { parse, scrape, select, sum } from '../src/metrics.ts';
 import { eventually, run } from '../src/run.ts';
 import { createWorld, removeWorld, type World } from '../src/world.ts';
 
+/** Agents take a new configuration over without a restart: the chart's default, which the other tests do not wait for. */
+const AS_IT_IS = { restartOnConfigChange: false };
+
 const running = async (node: string) =>
   select(await scrape(node), 'retina_plugin_state', { state: 'running' })
     .filter(({ value }) => value === 1)
@@ -36,7 +39,7 @@ describe('upgrade', () => {
     await uninstall();
     await install({ enabledPlugin_linux: ['linuxutil'] });
     for (const node of await nodes()) expect(await running(node)).toEqual(['linuxutil']);
-    await install({ enabledPlugin_linux: ['linuxutil', 'packetforward'], logLevel: 'debug' });
+    await install({ enabledPlugin_linux: ['linuxutil', 'packetforward'], logLevel: 'debug', agent: AS_IT_IS });
     await eventually(async () => {
       for (const node of await nodes()) expect(await running(node)).toEqual(['linuxutil', 'packetforward']);
     });
@@ -44,7 +47,7 @@ describe('upgrade', () => {
 
   it('with other options: agents take them over and go on running', { timeout: 180_000 }, async () => {
     const before = await agents();
-    await install({ enabledPlugin_linux: ['linuxutil', 'packetforward', 'dns'], logLevel: 'debug' });
+    await install({ enabledPlugin_linux: ['linuxutil', 'packetforward', 'dns'], logLevel: 'debug', agent: AS_IT_IS });
     // The same rights, so the same pods; kubelet brings the file within two minutes.
     await eventually(async () => {
       for (const node of await nodes()) expect(await running(node)).toEqual(['dns', 'linuxutil', 'packetforward']);
@@ -63,7 +66,7 @@ describe('upgrade', () => {
 describe.runIf(TOOL)('what goes wrong', () => {
   let world: World;
   beforeAll(async () => {
-    await install({ enablePodLevel: true, plugins: { packetparser: {} }, agent: { restartOnConfigChange: true } });
+    await install({ enablePodLevel: true, plugins: { packetparser: {} } });
     world = await createWorld();
   });
   afterAll(() => removeWorld());
@@ -86,6 +89,18 @@ describe.runIf(TOOL)('what goes wrong', () => {
     await run('bash', ['-c', `for i in {1..2000}; do echo x >/dev/udp/${addresses[0]}/9 || true; done 2>/dev/null`]);
     await eventually(async () => expect(await count()).toBeGreaterThanOrEqual(start + 2000));
     expect(await count()).toBeLessThan(start + 3000);
+  });
+
+  it('a node is cordoned: its agent stays, and comes back when it is deleted', async () => {
+    const { far } = world;
+    const { name } = (await agents()).get(far.node)!;
+    await kubectl('cordon', far.node);
+    try {
+      await kubectl('-n', NAMESPACE, 'delete', 'pod', name);
+      await eventually(async () => expect(await running(far.node)).toContain('packetparser'), 60_000);
+    } finally {
+      await kubectl('uncordon', far.node);
+    }
   });
 
   it(

@@ -25,7 +25,6 @@ describe('remote context through the operator', () => {
       remoteContext: true,
       operator: { enabled: true, replicas: 2 },
       enabledPlugin_linux: ['packetparser'],
-      agent: { restartOnConfigChange: true },
     });
     await kubectl('-n', NAMESPACE, 'rollout', 'status', 'deployment/retina-operator', '--timeout=90s');
     world = await createWorld();

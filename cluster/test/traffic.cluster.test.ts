@@ -22,7 +22,7 @@ beforeAll(async () => {
     enablePodLevel: true,
     remoteContext: true,
     enabledPlugin_linux: ['packetparser', 'packetforward', 'dropreason', 'dns', 'linuxutil'],
-    agent: { restartOnConfigChange: true, config: { metricsConfiguration } },
+    agent: { config: { metricsConfiguration } },
   });
   world = await createWorld();
 });
