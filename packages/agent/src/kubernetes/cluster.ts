@@ -84,6 +84,8 @@ class Running implements Disposable {
   private readonly configurations: Configurations;
   private readonly reflectors = new Map<Watch, Reflector<unknown>>();
   private readonly metrics: Disposable;
+  private readonly started: Promise<void>;
+  private disposed = false;
 
   constructor(client: KubeClient, config: Config, { host, log }: ClusterOptions) {
     this.client = client;
@@ -111,15 +113,17 @@ class Running implements Disposable {
       configuration: configurations.take,
       configurationsSynced: configurations.synced,
     });
-    for (const watch of watches) this.reflectors.set(watch, this.follow(watch));
+    this.started = this.startAll(watches);
     this.metrics = showWatches(host.metrics, client, () => this.readings());
   }
 
   async synced(): Promise<void> {
+    await this.started;
     await Promise.all([...this.reflectors.values()].map(({ synced }) => synced));
   }
 
   [Symbol.dispose](): void {
+    this.disposed = true;
     for (const [watch, reflector] of this.reflectors) {
       reflector.stop();
       this.host.problems.delete(problemKey(watch));
@@ -131,9 +135,18 @@ class Running implements Disposable {
     this.identity[Symbol.dispose]();
   }
 
-  private follow(watch: Watch): Reflector<unknown> {
+  /** Pods after all that says more about them, or after a first failure of that. */
+  private async startAll(watches: readonly Watch[]): Promise<void> {
+    const first = watches.filter(({ last }) => !last).map((watch) => this.follow(watch));
+    await Promise.all(first);
+    if (!this.disposed) for (const watch of watches) if (watch.last) void this.follow(watch);
+  }
+
+  /** Resolves when it has been read once, or could not be. */
+  private follow(watch: Watch): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
     const { name, take, synced, resource, namespace, fieldSelector, labelSelector, trim } = watch;
-    return reflect(this.client, {
+    const reflector = reflect(this.client, {
       resource,
       namespace,
       fieldSelector,
@@ -146,8 +159,14 @@ class Running implements Disposable {
         synced?.();
         if (name === 'nodes') this.checkNodeName();
       },
-      onState: (state) => this.changed(watch, state),
+      onState: (state) => {
+        if (state.phase === 'waiting' || state.phase === 'stopped') resolve();
+        this.changed(watch, state);
+      },
     });
+    this.reflectors.set(watch, reflector);
+    void reflector.synced.then(resolve, resolve);
+    return promise;
   }
 
   private changed(watch: Watch, { phase, error }: ReflectorState): void {

@@ -24,6 +24,8 @@ export interface Watch<T extends KubeObject = KubeObject, S = unknown> {
   readonly labelSelector?: string;
   readonly trim: (object: T) => S | undefined;
   readonly take: (key: string, value: S | undefined) => void;
+  /** Asked for once what it refers to is known: then each of many is looked at once. */
+  readonly last?: boolean;
   /** Its definition may be missing: then there is nothing, and nothing is wrong. */
   readonly optional?: boolean;
   /** Also asked after each list. */
@@ -68,10 +70,17 @@ export function watchesFor(config: Config, { identity, trim, ...targets }: Watch
     resource: PODS,
     trim: trim.pod,
     take: identity.pod,
+    last: true,
     fieldSelector: remote && !endpoints ? NOT_ENDED : ownPods,
   });
   if (endpoints) {
-    add({ name: 'retinaendpoints', resource: RETINA_ENDPOINTS, trim: trim.endpoint, take: identity.endpoint });
+    add({
+      name: 'retinaendpoints',
+      resource: RETINA_ENDPOINTS,
+      trim: trim.endpoint,
+      take: identity.endpoint,
+      last: true,
+    });
   }
   add({
     name: 'headless endpointslices',
