@@ -58,5 +58,3 @@ export const options = z
     path: ['maxTotalBytes'],
     error: 'must hold at least one file of maxFileBytes, two where they are compressed',
   }); // prettier-ignore
-
-export type FlowLogOptions = z.output<typeof options>;
