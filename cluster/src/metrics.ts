@@ -29,7 +29,9 @@ export function select(
   name: string,
   labels: Readonly<Record<string, string>> = {},
 ): readonly Sample[] {
-  const full = /^(networkobservability|retina|controlplane)_/.test(name) ? name : `networkobservability_${name}`;
+  const full = /^(networkobservability|retina|controlplane|process)_/.test(name)
+    ? name
+    : `networkobservability_${name}`;
   const wanted = Object.entries(labels);
   return samples.filter((one) => one.name === full && wanted.every(([key, value]) => one.labels[key] === value));
 }

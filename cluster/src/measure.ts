@@ -1,0 +1,102 @@
+// What an agent costs on a cluster: node cluster/src/measure.ts [PODS], with the environment that
+// `node tools/cluster.mjs --env` prints. PODS (default 0) fake pods come with kwok, on fake nodes.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { agents, AGENT_IMAGE, apply, install, kubectl, nodes, TOOL, uninstall } from './cluster.ts';
+import { parse, sum, type Sample } from './metrics.ts';
+import { eventually, run } from './run.ts';
+import { createWorld, echo, removeWorld } from './world.ts';
+
+const WINDOW_MS = 60_000;
+const FAKE_NODES = 100;
+const fake = Number(process.argv[2] ?? 0);
+const say = (what: string, value: string) => process.stdout.write(`${what.padEnd(52)} ${value}\n`);
+
+interface Reading {
+  readonly samples: readonly Sample[];
+  readonly ms: number;
+  readonly bytes: number;
+}
+
+async function read(node: string): Promise<Reading> {
+  const url = `http://${(await agents()).get(node)!.addresses[0]}:10093/metrics`;
+  const began = performance.now();
+  const text = await (await fetch(url)).text();
+  return { samples: parse(text), ms: performance.now() - began, bytes: text.length };
+}
+
+/** What a window of time costs an agent. */
+async function cost(
+  title: string,
+  node: string,
+  during: () => Promise<unknown> = () => sleep(WINDOW_MS),
+): Promise<void> {
+  const before = await read(node);
+  const began = Date.now();
+  await during();
+  if (Date.now() - began < WINDOW_MS) await sleep(WINDOW_MS - (Date.now() - began));
+  const after = await read(node);
+  const seconds = (Date.now() - began) / 1000;
+  const grown = (name: string) => sum(after.samples, name) - sum(before.samples, name);
+  const mebibytes = sum(after.samples, 'process_resident_memory_bytes') / 2 ** 20;
+  say(`${title}: CPU`, `${((100 * grown('process_cpu_seconds_total')) / seconds).toFixed(2)} % of a core`);
+  say(`${title}: RSS`, `${mebibytes.toFixed(1)} MiB`);
+  say(`${title}: series`, String(after.samples.length));
+  say(`${title}: scrape`, `${after.ms.toFixed(1)} ms, ${(after.bytes / 1000).toFixed(0)} kB`);
+  say(`${title}: requests to the API server`, `${((60 * grown('retina_kubernetes_requests_total')) / seconds).toFixed(1)} a minute`); // prettier-ignore
+}
+
+async function fakePods(count: number): Promise<void> {
+  await run(TOOL, ['fake-nodes', String(FAKE_NODES)], { timeout: 120_000 });
+  const template = {
+    metadata: { labels: { app: 'fake' } },
+    spec: {
+      automountServiceAccountToken: false,
+      nodeSelector: { type: 'kwok' },
+      tolerations: [{ key: 'kwok.x-k8s.io/node', operator: 'Exists' }],
+      containers: [{ name: 'main', image: AGENT_IMAGE }],
+    },
+  };
+  const spec = { replicas: count, selector: { matchLabels: { app: 'fake' } }, template };
+  await apply(JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'fake', namespace: 'retina-world' }, spec })); // prettier-ignore
+  await kubectl('-n', 'retina-world', 'scale', 'deployment/fake', `--replicas=${count}`);
+  await eventually(async () => {
+    const ready = await kubectl(
+      '-n',
+      'retina-world',
+      'get',
+      'deployment',
+      'fake',
+      '-o',
+      'jsonpath={.status.readyReplicas}',
+    );
+    if (Number(ready) < count) throw new Error(`${ready} of ${count} fake pods are ready`);
+  }, 600_000);
+}
+
+const [node] = (await nodes()) as [string];
+await uninstall();
+const world = await createWorld();
+const began = Date.now();
+const values = { enablePodLevel: true, plugins: { packetparser: {} } };
+const installed = install(values);
+await eventually(async () => {
+  const { samples } = await read(node);
+  if (!samples.some(({ labels }) => labels['podname'] === world.client.name)) {
+    await echo(world.client, world.near.addresses[0]!, 9000, 1, 1).catch(() => {});
+    throw new Error('no named metric yet');
+  }
+}, 90_000);
+say('helm install to the first metric that names a pod', `${((Date.now() - began) / 1000).toFixed(1)} s`);
+await installed;
+await cost('idle, local context', node);
+await install({ ...values, remoteContext: true });
+await cost('idle, remote context', node);
+await cost('10 000 datagrams a time between pods', node, async () => {
+  const end = Date.now() + WINDOW_MS;
+  while (Date.now() < end) await echo(world.client, world.far.addresses[0]!, 9000, 10_000, 100);
+});
+if (fake > 0) {
+  await fakePods(fake);
+  await cost(`${fake} pods known, remote context`, node);
+}
+await removeWorld();
