@@ -77,9 +77,15 @@ export class FlowPush {
 
   private async upload(logs: Row[], signal: AbortSignal): Promise<void> {
     const { ruleId, stream, timeoutMs } = this.options;
-    const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     this.client ??= await this.connect();
-    await this.client.upload(ruleId, stream, logs, { abortSignal, maxConcurrency: 1 });
+    const time = new AbortController();
+    const timer = setTimeout(() => time.abort(), timeoutMs);
+    const abortSignal = AbortSignal.any([signal, time.signal]);
+    try {
+      await this.client.upload(ruleId, stream, logs, { abortSignal, maxConcurrency: 1 });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private async connect(): Promise<LogsIngestionClient> {

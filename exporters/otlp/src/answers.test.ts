@@ -133,7 +133,7 @@ describe('answers by HTTP', () => {
 
   it('flows: what could not be sent is asked for again, what was refused is counted', async () => {
     await using receiver = await HttpReceiver.start((_, response, n) => {
-      if (n === 3) return void response.writeHead(429, { 'retry-after': '1' }).end();
+      if (n === 6) return void response.writeHead(429, { 'retry-after': '1' }).end();
       ok(response, n === 1 ? '{"partialSuccess":{"rejectedLogRecords":"5","errorMessage":"no"}}' : '{}');
     });
     const options = { ...json, endpoint: receiver.url, flows: { enabled: true, exclude: [{ verdict: 'dropped' }] } };

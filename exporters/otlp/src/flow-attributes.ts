@@ -80,7 +80,7 @@ export function detailAttributes(attributes: Attributes, batch: FlowBatch, row: 
   attributes['dns.response'] = dns.response;
   if (dns.responseCode !== undefined) attributes['dns.response.code'] = clean(dns.responseCode);
   if (dns.addresses) attributes['dns.answers'] = dns.addresses.slice(0, 32).map(clean);
-  if (dns.latencyMs !== undefined) attributes['dns.lookup.duration'] = dns.latencyMs / 1000;
+  if (Number.isFinite(dns.latencyMs)) attributes['retina.dns.latency_us'] = Math.round(dns.latencyMs! * 1000);
 }
 
 function hasPorts(protocol: number): boolean {

@@ -85,24 +85,30 @@ function begin(batch: FlowBatch, row: number, attributes: Attributes): FlowSum {
 
 function add(sum: FlowSum, batch: FlowBatch, row: number): void {
   sum.rows.push(row);
-  sum.start = Math.min(sum.start, batch.start(row));
-  sum.end = Math.max(sum.end, batch.end(row));
-  sum.bytes += batch.bytes(row);
-  sum.packets += batch.packets(row);
+  sum.start = Math.min(sum.start, finite(batch.start(row)));
+  sum.end = Math.max(sum.end, finite(batch.end(row)));
+  sum.bytes += finite(batch.bytes(row));
+  sum.packets += finite(batch.packets(row));
   sum.retransmits += batch.retransmits(row);
   sum.rttMicros = batch.rttMicros(row) || sum.rttMicros; // the last one known
   for (let flag = 0; flag < sum.flags.length; flag++) sum.flags[flag]! += batch.flagCount(row, flag);
 }
 
+/** Numbers of a record that lies: JSON has no NaN. */
+function finite(value: number): number {
+  return Number.isFinite(value) ? value : 0;
+}
+
 /** A log record of the event `retina.flow`: its time is the last packet's. */
 export function logRecord(sum: FlowSum, origin: RecordOrigin, now: number): ReadableLogRecord {
   const { attributes } = sum;
-  attributes['retina.flow.duration'] = Math.max(0, sum.end - sum.start) / 1000; // seconds, like every duration of the conventions
+  // Whole numbers all: a number with a fraction travels as another type than one without.
+  attributes['retina.flow.duration_us'] = Math.max(0, Math.round((sum.end - sum.start) * 1000));
   attributes['retina.flow.bytes'] = sum.bytes;
   attributes['retina.flow.packets'] = sum.packets;
   if (sum.rows.length > 1) attributes['retina.flow.records'] = sum.rows.length;
   if (sum.retransmits > 0) attributes['retina.tcp.retransmits'] = sum.retransmits;
-  if (sum.rttMicros > 0) attributes['retina.tcp.rtt'] = sum.rttMicros / 1e6;
+  if (sum.rttMicros > 0) attributes['retina.tcp.rtt_us'] = sum.rttMicros;
   for (const [flag, count] of sum.flags.entries()) {
     if (count > 0) attributes[`retina.tcp.flags.${TCP_FLAGS[flag]!.toLowerCase()}`] = count;
   }

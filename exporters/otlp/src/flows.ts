@@ -9,8 +9,8 @@ import { LossTrace } from './loss.ts';
 import type { OtlpConfig } from './options.ts';
 import type { Transport } from './transport.ts';
 
-/** Records converted in one turn of the event loop, and most of one request. */
-const RECORDS = 250;
+/** Most records of one request; making them is one turn of the event loop, writing them another. */
+const RECORDS = 200;
 
 export interface FlowPushOptions {
   readonly config: OtlpConfig;
@@ -75,6 +75,7 @@ export class FlowPush {
     const lost = this.loss.read();
     if (lost) records.unshift(lossRecord(lost.total, lost.causes, origin, now));
     const flows = sums.reduce((n, sum) => n + sum.rows.length, 0);
+    await turn(); // writing them takes as long as making them
     const current = await credentials.read();
     try {
       const answer = await transport.send('logs', this.serializer.serializeRequest(records)!, current, signal);

@@ -26,6 +26,7 @@ export class HttpTransport implements Transport {
     const url = urlOf(config, signal);
     const packed = config.compression === 'gzip' ? await zip(body) : body;
     const receiver = `${url.origin}${url.pathname}`;
+    const time = new AbortController();
     const options: RequestOptions = {
       method: 'POST',
       agent: this.agentFor(url, credentials),
@@ -36,8 +37,9 @@ export class HttpTransport implements Transport {
         'content-length': packed.length,
         'user-agent': 'retina',
       },
-      signal: AbortSignal.any([abort, AbortSignal.timeout(config.timeoutMs)]),
+      signal: AbortSignal.any([abort, time.signal]),
     };
+    const timer = setTimeout(() => time.abort(), config.timeoutMs);
     let response: IncomingMessage;
     let answer: Buffer;
     try {
@@ -48,6 +50,8 @@ export class HttpTransport implements Transport {
       answer = await bounded(response, receiver);
     } catch (error) {
       throw failure(receiver, error, abort, config.timeoutMs);
+    } finally {
+      clearTimeout(timer);
     }
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return answer;

@@ -12,6 +12,8 @@ import type { FamilyNames } from './naming.ts';
 
 /** Longest attribute value, in UTF-16 units: texts from packets are cut. */
 export const LONGEST_TEXT = 1024;
+/** Nanoseconds since the epoch are 64 bits. */
+const LAST_MS = 9_223_372_036_000;
 
 type HistogramReading = ReturnType<NonNullable<MetricFamily['histogram']>>;
 export type Point = DataPoint<number> | DataPoint<Histogram> | DataPoint<ExponentialHistogram>;
@@ -32,7 +34,9 @@ export interface PointOptions {
   readonly exponential: boolean;
 }
 
-export function hrTime(ms: number): HrTime {
+/** A time in OTLP's range: what lies outside (a record that lies, a clock that jumps) becomes its nearest end, NaN the epoch. */
+export function hrTime(time: number): HrTime {
+  const ms = time > 0 ? Math.min(time, LAST_MS) : 0;
   const seconds = Math.floor(ms / 1000);
   return [seconds, Math.min(999_999_999, Math.round((ms - seconds * 1000) * 1e6))];
 }

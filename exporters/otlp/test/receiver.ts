@@ -67,7 +67,10 @@ export function pointsOf(request: Received): { metric: Received; point: Received
   return (request['resourceMetrics'] as Received[]).flatMap((rm) =>
     (rm['scopeMetrics'] as Received[]).flatMap((sm) =>
       (sm['metrics'] as Received[]).flatMap((metric) => {
-        const data = (metric['sum'] ?? metric['gauge'] ?? metric['histogram']) as Received;
+        const data = (metric['sum'] ??
+          metric['gauge'] ??
+          metric['histogram'] ??
+          metric['exponentialHistogram']) as Received;
         return (data['dataPoints'] as Received[]).map((point) => ({ metric, point }));
       }),
     ),
