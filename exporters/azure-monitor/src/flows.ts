@@ -1,11 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { TokenCredential } from '@azure/core-auth';
-import {
-  type AggregateLogsUploadError,
-  isAggregateLogsUploadError,
-  LogsIngestionClient,
-  type LogsUploadFailure,
-} from '@azure/monitor-ingestion';
+import { isAggregateLogsUploadError, LogsIngestionClient, type LogsUploadFailure } from '@azure/monitor-ingestion';
 import { type FlowBatch, type FlowPredicate, type FlowReader, type PartialDelivery, RetinaError } from '@retina/sdk';
 import type { Connections } from './connections.ts';
 import { failureOf } from './failures.ts';

@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
+import { inspect } from 'node:util';
 import type { MetricFamily } from '@retina/sdk';
 import { CLIENT, json, KEY, RULE, TENANT } from './azure.ts';
 import { Certificates } from './certificates.ts';
@@ -90,12 +91,12 @@ async function measure(): Promise<void> {
       }, wire)),
     },
   ];
-  console.table(rows); // eslint-disable-line no-console -- its output
-  console.log({
+  const memory = {
     'MiB by metrics': withMetrics - start,
     'and by flows with identity': withFlows - withMetrics,
-    'RSS at the end': rss(),
-  }); // eslint-disable-line no-console -- its output
+    RSS: rss(),
+  };
+  process.stdout.write(`${inspect({ rows, memory }, { depth: 4, breakLength: 120 })}\n`);
   child.kill();
   process.exit(0);
 }
