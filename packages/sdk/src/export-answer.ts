@@ -55,7 +55,7 @@ export function parseRetryAfter(header: string | null | undefined, now = Date.no
 
 function clean(body: string | undefined): string {
   if (!body) return '';
-  // eslint-disable-next-line no-control-regex -- a receiver's answer must not write to a terminal
+  // A receiver's answer must not write to a terminal.
   const line = body.slice(0, WORDS * 2).replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim(); // prettier-ignore
   return line.length > WORDS ? `${line.slice(0, WORDS)}…`.toWellFormed() : line;
 }
