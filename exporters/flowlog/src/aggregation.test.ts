@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Direction, Reply, Verdict } from '@retina/sdk';
 import { batchOf, endpoints, json, never, T } from '../test/log.ts';
 import { Aggregation } from './aggregation.ts';
-import type { LogRecord } from './format.ts';
+import type { LogRecord } from './record.ts';
 
 function sums(maxGroups = 100) {
   const lines: string[] = [];

@@ -10,7 +10,7 @@ import {
   type PartialDelivery,
 } from '@retina/sdk';
 import { rest } from './flow-log.ts';
-import type { AggregateJson, LogRecord } from './format.ts';
+import type { AggregateJson, LogRecord } from './record.ts';
 import type { Target } from './target.ts';
 
 export interface AggregationParts {

@@ -1,5 +1,5 @@
 import type { FlowEndpointJson } from '@retina/sdk';
-import type { LogRecord } from './format.ts';
+import type { LogRecord } from './record.ts';
 
 /** One flat object of short members; what is not known is left out. */
 export function compact(record: LogRecord): object {

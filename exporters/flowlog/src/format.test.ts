@@ -1,6 +1,7 @@
 import type { FlowJson } from '@retina/sdk';
 import { describe, expect, it } from 'vitest';
-import { formatter, type FormatOptions, type LogRecord } from './format.ts';
+import { formatter, type FormatOptions } from './format.ts';
+import type { LogRecord } from './record.ts';
 
 const WEB = {
   kind: 'pod',

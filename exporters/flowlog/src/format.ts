@@ -1,19 +1,9 @@
-import type { FlowEndpointJson, FlowJson } from '@retina/sdk';
+import type { FlowEndpointJson } from '@retina/sdk';
 import { compact } from './compact.ts';
 import { strictFlow } from './hubble.ts';
 import { mask } from './mask.ts';
 import type { FORMATS } from './options.ts';
-
-/** What a line is made of: a record, or a sum of several, which lacks what its records do not have in common. */
-export type LogRecord = Omit<FlowJson, 'IP' | 'event' | 'first_seen'> &
-  Partial<Pick<FlowJson, 'IP' | 'event' | 'first_seen'>> & { readonly aggregate?: AggregateJson };
-
-/** Hubble's `Flow.aggregate`: how many records became one. */
-export interface AggregateJson {
-  readonly ingress_flow_count?: number;
-  readonly egress_flow_count?: number;
-  readonly unknown_direction_flow_count?: number;
-}
+import type { LogRecord } from './record.ts';
 
 export interface FormatOptions {
   readonly format: (typeof FORMATS)[number];

@@ -1,5 +1,5 @@
 import type { DnsJson, FlowEndpointJson, PolicyDetails } from '@retina/sdk';
-import type { LogRecord } from './format.ts';
+import type { LogRecord } from './record.ts';
 
 /** Numbers of Cilium's monitor messages that Hubble's `event_type.type` shows. */
 const MESSAGE = { DROP: 1, TRACE: 4, L7: 129 } as const;

@@ -1,6 +1,4 @@
-import path from 'node:path';
 import { z } from 'zod';
-import type { HistoryConfig } from './config.ts';
 import { parseDuration } from './duration.ts';
 
 const RECORDS = 4096;
@@ -33,14 +31,3 @@ export const historyKey = z
   ])
   .default(RECORDS)
   .describe('What is kept for `retina flows`: so many records, or `records`, `maxAge`, `directory`, `maxBytes`.'); // prettier-ignore
-
-export function historyConfig(raw: z.output<typeof historyKey>, directory: string): HistoryConfig {
-  if (typeof raw === 'number') return { records: raw, maxAgeMs: undefined, disk: undefined };
-  const { records, maxAge, maxBytes } = raw;
-  const maxAgeMs = maxAge === undefined ? undefined : parseDuration(maxAge);
-  return {
-    records,
-    maxAgeMs,
-    disk: raw.directory === undefined ? undefined : { directory: path.resolve(directory, raw.directory), maxBytes, maxAgeMs: maxAgeMs ?? 24 * 3_600_000 },
-  }; // prettier-ignore
-}

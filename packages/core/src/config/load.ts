@@ -5,7 +5,7 @@ import { RetinaError } from '@retina/sdk';
 import { applyEnvironment } from './environment.ts';
 import { components, notes } from './legacy.ts';
 import { ConfigError, type ConfigProblem } from './problem.ts';
-import { historyConfig } from './history-schema.ts';
+import { historyConfig } from './history.ts';
 import { kubernetesConfig } from './kubernetes.ts';
 import { configSchema, type Config, type MetricsConfiguration, type RawConfig } from './schema.ts';
 import { ConfigText } from './source.ts';
