@@ -16,3 +16,9 @@ exporterContract(exporter, {
     { web: { tls_server_config: { cert_file: '/nowhere/cert.pem', key_file: '/nowhere/key.pem' } } },
   ],
 });
+
+exporterContract(exporter, {
+  options: { port: false, remoteWrite: { url: 'http://127.0.0.1:9/' } },
+  refused: [{ remoteWrite: { url: 'ftp://x' } }, { remoteWrite: { url: 'https://x', password: 'x' } }],
+  unmet: [{ remoteWrite: { url: 'https://127.0.0.1:9/', caFile: '/nowhere/ca.pem' } }],
+});

@@ -1,5 +1,6 @@
 import { API, defineExporter, type RetinaError } from '@retina/sdk';
 import { z } from 'zod';
+import { RemoteWrite, remoteWriteConfig } from './remote-write.ts';
 import { MetricsServer } from './server.ts';
 import { tlsConfig } from './tls.ts';
 
@@ -19,13 +20,17 @@ const webConfig = z.strictObject({
 
 const config = z.object({
   host: z.string().min(1).default('0.0.0.0').describe('Address to serve on; "::" for IPv4 and IPv6.'),
-  port: z.int().min(0).max(65_535).default(10_093).describe('TCP port; 0 for any free one.'),
+  port: z
+    .union([z.int().min(0).max(65_535), z.literal(false)])
+    .default(10_093)
+    .describe('TCP port; 0 for any free one, false to serve nothing and only push.'),
   web: webConfig.optional().describe("HTTPS and passwords, as Prometheus' web configuration file has them."),
   bearerTokenFile: z
     .string()
     .min(1)
     .optional()
     .describe('Tokens that may read metrics, one a line; read again when it changes.'),
+  remoteWrite: remoteWriteConfig.optional().describe('Pushes metrics as well, for clusters without scraping.'),
 });
 
 /** Serves every metric in the Prometheus text format or OpenMetrics, and the host's health. */
@@ -36,7 +41,9 @@ export default defineExporter({
   stability: 'beta',
   config,
   async setup(ctx) {
-    const { host, port, web, bearerTokenFile: tokenFile } = ctx.config;
+    const { host, port, web, bearerTokenFile: tokenFile, remoteWrite } = ctx.config;
+    const sink = remoteWrite && ctx.use(new RemoteWrite(remoteWrite, ctx.host.nodeName));
+    if (port === false) return sink;
     const tls = web?.tls_server_config;
     const server = await MetricsServer.listen({
       host,
@@ -61,5 +68,6 @@ export default defineExporter({
     if (tls) ctx.every(RENEW_MS, renew);
     ctx.serves(`${server.url}/metrics`);
     ctx.log.info('serving metrics', { url: `${server.url}/metrics` });
+    return sink;
   },
 });

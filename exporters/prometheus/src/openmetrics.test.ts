@@ -1,12 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { existsSync } from 'node:fs';
 import type { MetricFamily } from '@retina/sdk';
 import { describe, expect, it } from 'vitest';
 import { family } from '../test/family.ts';
+import { namesOf, prometheus, PROMETHEUS } from '../test/prometheus.ts';
 import { MetricsServer } from './server.ts';
 import { renderText } from './text.ts';
 
@@ -58,53 +54,15 @@ it('a request may name the families it wants, in either format and by the names 
   expect(await ask('name[]=')).toHaveLength(8);
 });
 
-interface Series {
-  readonly metric: Record<string, string>;
-  readonly histogram?: readonly [
-    number,
-    { count: string; sum: string; buckets: readonly (readonly [number, string, string, string])[] },
-  ];
-}
-
-/** What Prometheus made of a scrape, by its own answers to `query`. */
-async function scrapedBy(target: string, query: string, flags: readonly string[] = []): Promise<readonly Series[]> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'retina-prometheus-'));
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => probe.once('listening', done));
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  writeFileSync(path.join(folder, 'prometheus.yml'), `scrape_configs:\n  - job_name: r\n    scrape_interval: 1s\n    static_configs: [{targets: ["${target}"]}]\n`); // prettier-ignore
-  const args = [`--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=127.0.0.1:${port}`, '--log.level=error', ...flags]; // prettier-ignore
-  const child: ChildProcess = spawn('/usr/bin/prometheus', args, { stdio: 'ignore' });
-  try {
-    for (let n = 0; n < 400; n++) {
-      await sleep(100);
-      const url = `http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(query)}`;
-      const answer = await fetch(url).then((r) => r.json(), () => undefined); // prettier-ignore
-      const result = (answer as { data?: { result: Series[] } } | undefined)?.data?.result ?? [];
-      if (result.some(({ metric }) => !/^(up|scrape_)/.test(metric['__name__'] ?? ''))) return result;
-    }
-    throw new Error('nothing was scraped');
-  } finally {
-    child.kill();
-    await new Promise((done) => child.once('exit', done));
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-describe.runIf(existsSync('/usr/bin/prometheus'))('Prometheus', { timeout: 90_000 }, () => {
+describe.runIf(existsSync(PROMETHEUS))('Prometheus', { timeout: 90_000 }, () => {
   const metrics = { families: () => FAMILIES };
   const health = () => ({ live: true, ready: true, components: [], problems: [] });
-  const namesOf = (all: readonly Series[]) =>
-    all
-      .map(({ metric: { __name__, instance: _, job: __, ...labels } }) => `${__name__}${JSON.stringify(labels)}`)
-      .filter((one) => !/^(up|scrape_)/.test(one))
-      .sort();
 
   it('reads the same series from every format', async () => {
     await using server = await MetricsServer.listen({ host: '127.0.0.1', port: 0, metrics, health });
     const lines = [...renderText(metrics)].join('').split('\n').filter((line) => line && !line.startsWith('#')); // prettier-ignore
-    const openMetrics = namesOf(await scrapedBy(new URL(server.url).host, '{job="r"}'));
+    await using running = await prometheus([new URL(server.url).host]);
+    const openMetrics = namesOf(await running.query('{job="r"}'));
     expect(openMetrics).toHaveLength(lines.length);
     expect(openMetrics).toContain('networkobservability_forward_count{"direction":"ingress"}');
     expect(openMetrics).toContain('wait_seconds_bucket{"le":"1"}');
@@ -118,8 +76,8 @@ describe.runIf(existsSync('/usr/bin/prometheus'))('Prometheus', { timeout: 90_00
     const native = family('rtt_seconds', ['of'], [[['a'], 0]], { kind: 'histogram', unit: 'seconds', histogram: rtt });
     const all = { families: () => [...FAMILIES, native] };
     await using server = await MetricsServer.listen({ host: '127.0.0.1', port: 0, metrics: all, health });
-    const { host } = new URL(server.url);
-    const series = await scrapedBy(host, '{job="r"}', ['--enable-feature=native-histograms']);
+    await using running = await prometheus([new URL(server.url).host], ['--enable-feature=native-histograms']);
+    const series = await running.query('{job="r"}');
     expect(namesOf(series)).toContain('networkobservability_forward_count{"direction":"ingress"}');
     expect(namesOf(series)).toContain('rtt_seconds{"of":"a"}');
     const [, found] = series.find(({ metric }) => metric['__name__'] === 'rtt_seconds')!.histogram!;

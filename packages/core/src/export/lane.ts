@@ -22,6 +22,8 @@ export interface LaneEvents {
 const MOST_ABANDONED = 4;
 /** Longest wait between two calls once the lane is closing. */
 const CLOSING_MS = 200;
+/** Failures in a row after which a closing lane is at its end: nobody waits for a receiver that is not there. */
+const CLOSING_FAILURES = 3;
 
 /**
  * The way to one receiver: one call at a time, each with a deadline; after a failure a growing wait with jitter, which outlives the batch,
@@ -36,6 +38,7 @@ export class Lane {
   private notBefore = 0;
   private open = false;
   private abandoned = 0;
+  private closingFailures = 0;
 
   /** `ended` ends everything at once: waits and calls. */
   constructor(limits: PushLimits, ended: AbortSignal, events: LaneEvents) {
@@ -63,7 +66,7 @@ export class Lane {
         () => undefined,
       );
     }
-    if (this.ended.aborted) return { outcome: 'ended' };
+    if (this.ended.aborted || this.closingFailures >= CLOSING_FAILURES) return { outcome: 'ended' };
     const began = performance.now();
     const result = await this.once(call, left);
     if (result.outcome === 'ended') return result;
@@ -111,11 +114,13 @@ export class Lane {
     const { retryMs, retryMaxMs, breakAfter } = this.limits;
     const partly = result.outcome === 'partial' && result.partial.retry?.length ? result.partial : undefined;
     if ((result.outcome === 'delivered' || result.outcome === 'partial') && !partly) {
-      this.failures = 0;
+      this.failures = this.closingFailures = 0;
       this.turn(false);
       return;
     }
     this.failures = partly ? 1 : this.failures + 1; // what took a part is alive
+    const away = result.outcome === 'retry' || result.outcome === 'timeout';
+    this.closingFailures = away && this.closing.signal.aborted ? this.closingFailures + 1 : 0;
     const open = this.failures >= breakAfter;
     this.turn(open);
     // What is refused for good is not tried again, so what comes next need not wait; unless everything is refused.

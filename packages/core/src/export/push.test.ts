@@ -198,6 +198,19 @@ describe('the end', () => {
     expect(run.counts.shutdown).toBe(3000);
   });
 
+  test('does not wait for a receiver that is not there', async () => {
+    let calls = 0;
+    const away = () => {
+      calls++;
+      throw new Error('ECONNREFUSED');
+    };
+    const run = drive({ flows: away, metrics: async () => away() }, { retryMaxMs: 60_000, giveUpMs: 60_000 });
+    run.driver.flows(batchOf(3000));
+    await run.driver.stop(3_600_000);
+    expect(run.counts.shutdown).toBe(3000);
+    expect(calls).toBeLessThan(15);
+  });
+
   test("a flush that fails when nobody waits for it any more is nobody else's concern", async () => {
     const stray: unknown[] = [];
     const note = (reason: unknown) => void stray.push(reason);

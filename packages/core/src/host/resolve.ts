@@ -59,7 +59,8 @@ function specifiersOf(kind: Kind, name: string): readonly string[] {
 
 /** The file behind a name in the configuration; undefined if there is none. */
 export function locate(kind: Kind, name: string, from: readonly string[]): string | undefined {
-  for (const specifier of specifiersOf(kind, name)) {
+  const { type } = kind === 'exporter' ? instanceOf(name) : { type: name };
+  for (const specifier of specifiersOf(kind, type)) {
     for (const folder of from) {
       const found = /^\.{0,2}\//.test(specifier)
         ? atPath(path.resolve(folder, specifier))
