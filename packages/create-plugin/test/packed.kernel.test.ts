@@ -42,6 +42,7 @@ kernel('packed', () => {
     await run(program(), [create, '@acme/packed-probe', '--template', 'tap'], { cwd: author });
     await run(program(), [create, '@acme/packed-sink', '--template', 'pull'], { cwd: author });
     await npm(author, 'install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts');
+    await npm(author, 'run', 'typecheck', '--workspaces');
     const tested = await npm(author, 'test', '--workspaces');
     expect(tested.match(/Tests .* passed/g)).toHaveLength(2);
     await npm(author, 'pack', '--workspaces', '--pack-destination', author);
