@@ -1,5 +1,8 @@
 import { addressesOf, type EndpointSpec } from './endpoint-spec.ts';
 
+/** Addresses of others that are remembered of one place. */
+const MAX_SEEN = 64;
+
 /** What one provider says of one endpoint. */
 export interface Claim {
   readonly precedence: number;
@@ -12,6 +15,8 @@ export interface Claim {
   learned: readonly string[];
   /** Addresses seen that another claim names: part of `addresses`. */
   bound: readonly string[];
+  /** Addresses of others seen so far: 1 as source, 2 as destination, 3 as both. */
+  seen: Map<string, number> | undefined;
   /** With an incarnation: key of the claim of this host's that is it. */
   boundBy: string | undefined;
   /** 0 while it is merged into a claim of higher precedence on one of its addresses. */
@@ -26,7 +31,18 @@ export function rootOf(claim: Claim): Claim {
 
 export function newClaim(precedence: number, turn: number, spec: EndpointSpec): Claim {
   const addresses = addressesOf(spec);
-  return { precedence, turn, spec, addresses, learned: [], bound: [], boundBy: undefined, id: 0, into: undefined };
+  const [seen, boundBy, into] = [undefined, undefined, undefined];
+  return { precedence, turn, spec, addresses, learned: [], bound: [], seen, boundBy, id: 0, into };
+}
+
+/** Notes a packet from or to an address; whether it has been seen both ways. */
+export function bothWays(claim: Claim, text: string, delivered: boolean): boolean {
+  const seen = (claim.seen ??= new Map<string, number>());
+  const ways = (seen.get(text) ?? 0) | (delivered ? 2 : 1);
+  if (ways === 3) claim.seen = undefined;
+  else if (seen.size < MAX_SEEN || seen.has(text)) seen.set(text, ways);
+  else claim.seen = undefined; // a scanner's: begin afresh
+  return ways === 3;
 }
 
 /** Whether a claim on an address of another's can be the same thing: what has been found elsewhere is not here as well. */

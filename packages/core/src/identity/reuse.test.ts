@@ -103,19 +103,35 @@ describe('a pod and its namespace on this host', () => {
     expect(ends({ ...out, sourceAddress: parseAddress('192.0.2.1')! })[0]).toBe('a');
   });
 
-  it('where addresses inside cannot be read, by what is delivered there, and never by what comes from there alone', () => {
+  it('where addresses inside cannot be read, by what is sent and delivered there, and never by one alone', () => {
     const { table, cluster, local, ends } = world();
     local.put(place(4001, 11, { addresses: [], learn: true }));
     cluster.put(pod('a', { incarnation: '1' }));
-    expect(ends(out)[0]).toBe('a'); // by its address
+    const bound = () => table.byId(table.byInterface(11)).name;
     const foreign = { ...out, sourceAddress: parseAddress('192.0.2.1')! };
-    expect(ends(foreign)[0]).toBe('');
-    expect(table.byId(table.byInterface(11)).name).toBe('');
-    expect(ends(into)[1]).toBe('a');
+    expect([ends(into)[1], bound()]).toEqual(['a', '']); // by its address: a bridge may have flooded it
+    expect([ends(foreign)[0], bound()]).toEqual(['', '']);
+    expect([ends(out)[0], bound()]).toEqual(['a', 'a']);
     expect(ends(foreign)[0]).toBe('a');
     // ... and stay together when the host is looked at again
     local.put(place(4001, 11, { addresses: ['fe80::1'] }));
     expect(ends({ ...out, sourceAddress: parseAddress('192.0.2.7')! })[0]).toBe('a');
+  });
+
+  it('do not where a bridge floods what is for another, whose own interface is found later', () => {
+    const { table, cluster, local, ends } = world();
+    local.put(place(4001, 11, { addresses: [], learn: true }));
+    local.put(place(4002, 12, { addresses: [], learn: true }));
+    cluster.put(pod('a', { incarnation: '1' }));
+    ends({ ...into, ifindex: 12 });
+    ends({ ...into, ifindex: 11 });
+    ends(out);
+    expect([11, 12].map((ifindex) => table.byId(table.byInterface(ifindex)).name)).toEqual(['a', '']);
+    for (let i = 1; i < 255; i++) {
+      cluster.put(pod(`p${i}`, { addresses: [`10.9.0.${i}`], incarnation: '1' }));
+      ends({ ...out, ifindex: 12, sourceAddress: parseAddress(`10.9.0.${i}`)! });
+    }
+    expect(table.byId(table.byInterface(12)).name).toBe('');
   });
 
   it('do not where the pod has been found elsewhere: another has got its address, and nobody has said so yet', () => {

@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointReader } from '@retina/sdk';
 import { formatWords } from './address.ts';
 import { words } from './address-map.ts';
-import { type Claim, mayBe, newClaim, rootOf } from './claim.ts';
+import { bothWays, type Claim, mayBe, newClaim, rootOf } from './claim.ts';
 import { claimProvider } from './claim-provider.ts';
 import { EndpointDirectory, type EndpointListener } from './directory.ts';
 import { EndpointIndex } from './endpoint-index.ts';
@@ -157,8 +157,8 @@ export class EndpointTable implements EndpointReader {
 
   /**
    * The endpoint at the near side of an interface, where `tap` was found by the interface and `owner` by the address of a
-   * packet that came from there or, with `delivered`, goes there. A namespace nobody has named is the pod that packets
-   * delivered to it are for, for good; what comes from it can carry any address.
+   * packet that came from there or, with `delivered`, goes there. A namespace nobody has named is, for good, the pod whose
+   * address it both sends with and gets packets for: one alone may be forged, or flooded by a bridge.
    */
   behind(tap: number, owner: number, delivered: boolean, words: Words): number {
     if (tap === 0 || tap === owner) return owner;
@@ -169,9 +169,9 @@ export class EndpointTable implements EndpointReader {
     const claim = this.owners.get(tap);
     const pod = this.owners.get(owner);
     if (!claim?.spec.anonymous || pod?.spec.incarnation === undefined || !mayBe(claim, pod)) return tap;
-    if (!delivered) return owner;
-    this.index.delist(claim);
     const text = formatWords(...words);
+    if (!bothWays(claim, text, delivered)) return owner;
+    this.index.delist(claim);
     Object.assign(claim, { bound: [...claim.bound, text], addresses: [...claim.addresses, text] });
     this.index.enlist(claim);
     this.settle(claim);
