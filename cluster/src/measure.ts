@@ -1,7 +1,7 @@
 // What an agent costs on a cluster: node cluster/src/measure.ts [PODS], with the environment that
 // `node tools/cluster.mjs --env` prints. PODS (default 0) fake pods come with kwok, on fake nodes.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { agents, AGENT_IMAGE, apply, install, kubectl, nodes, TOOL, uninstall } from './cluster.ts';
+import { agents, AGENT_IMAGE, install, kubectl, nodes, TOOL, uninstall } from './cluster.ts';
 import { parse, sum, type Sample } from './metrics.ts';
 import { eventually, run } from './run.ts';
 import { createWorld, echo, removeWorld } from './world.ts';
@@ -47,30 +47,41 @@ async function cost(
 
 async function fakePods(count: number): Promise<void> {
   await run(TOOL, ['fake-nodes', String(FAKE_NODES)], { timeout: 120_000 });
-  const template = {
-    metadata: { labels: { app: 'fake' } },
+  // Made one by one: controllers and the scheduler would take their time.
+  const pods = Array.from({ length: count }, (_, i) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `fake-${i}`, namespace: 'retina-world', labels: { app: 'fake' } },
     spec: {
+      nodeName: `fake-${1 + (i % FAKE_NODES)}`,
       automountServiceAccountToken: false,
-      nodeSelector: { type: 'kwok' },
-      tolerations: [{ key: 'kwok.x-k8s.io/node', operator: 'Exists' }],
+      tolerations: [{ operator: 'Exists' }],
       containers: [{ name: 'main', image: AGENT_IMAGE }],
     },
-  };
-  const spec = { replicas: count, selector: { matchLabels: { app: 'fake' } }, template };
-  await apply(JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'fake', namespace: 'retina-world' }, spec })); // prettier-ignore
-  await kubectl('-n', 'retina-world', 'scale', 'deployment/fake', `--replicas=${count}`);
+  }));
+  const part = Math.ceil(count / 4);
+  await Promise.all(
+    [0, 1, 2, 3].map((i) => {
+      const items = pods.slice(i * part, (i + 1) * part);
+      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+      return run('kubectl', ['create', '--validate=false', '-f', '-'], { input, timeout: 600_000 });
+    }),
+  );
   await eventually(async () => {
-    const ready = await kubectl(
+    const args = [
       '-n',
       'retina-world',
       'get',
-      'deployment',
-      'fake',
+      'pods',
+      '--field-selector=status.phase=Running',
+      '-l',
+      'app=fake',
       '-o',
-      'jsonpath={.status.readyReplicas}',
-    );
-    if (Number(ready) < count) throw new Error(`${ready} of ${count} fake pods are ready`);
-  }, 600_000);
+      'name',
+    ];
+    const running = (await kubectl(...args)).split('\n').length - 1;
+    if (running < count) throw new Error(`${running} of ${count} fake pods run`);
+  }, 300_000);
 }
 
 const [node] = (await nodes()) as [string];

@@ -48,7 +48,8 @@ describe('upgrade', () => {
   it('with other options: agents take them over and go on running', { timeout: 180_000 }, async () => {
     const before = await agents();
     await install({ enabledPlugin_linux: ['linuxutil', 'packetforward', 'dns'], logLevel: 'debug', agent: AS_IT_IS });
-    // The same rights, so the same pods; kubelet brings the file within two minutes.
+    // The same rights, so the same pods. Kubelet brings the file within two minutes, or when it looks at a pod anyway.
+    await kubectl('-n', NAMESPACE, 'annotate', 'pods', '-l', 'k8s-app=retina', '--overwrite', `looked=${Date.now()}`);
     await eventually(async () => {
       for (const node of await nodes()) expect(await running(node)).toEqual(['dns', 'linuxutil', 'packetforward']);
     }, 150_000);
