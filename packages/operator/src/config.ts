@@ -40,7 +40,7 @@ export const operatorConfigSchema = z
     retinaEndpoints: z
       .strictObject({
         writesPerSecond: z.number().min(1).max(10_000).default(200).describe('Most requests per second that change RetinaEndpoints, on average.'), // prettier-ignore
-        concurrency: z.int().min(1).max(100).default(8).describe('Requests at a time.'),
+        concurrency: z.int().min(1).max(100).default(32).describe('Requests at a time.'),
         resyncInterval: duration('10m', 1000).describe('Between two comparisons of everything, which cost no request.'),
       })
       .prefault({}),
