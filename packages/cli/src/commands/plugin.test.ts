@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { RetinaError } from '@retina/sdk';
@@ -8,6 +8,8 @@ import { parse } from 'yaml';
 import { writePackage } from '../plugins/testing.ts';
 import { build } from './build.ts';
 import { pluginAdd, pluginList } from './plugin.ts';
+
+vi.setConfig({ testTimeout: 120_000 }); // npm takes its time on a busy machine
 
 let folder: string;
 let into: string;
@@ -60,7 +62,12 @@ it.each([
   ['another version of the contract', { api: 2 }, 'RETINA_API_MISMATCH', 'update the agent'],
   ['an older one', { api: 0 }, 'RETINA_API_MISMATCH', 'newer version'],
   ['a kernel of tomorrow', { needs: { capabilities: [], kernel: '99.1' } }, 'RETINA_KERNEL_UNSUPPORTED', 'kernel'],
-  ['rights that nobody has', { needs: { capabilities: ['NOBODY_HAS'] } }, 'RETINA_CAPABILITY_MISSING', 'CAP_NOBODY_HAS'],
+  [
+    'rights that nobody has',
+    { needs: { capabilities: ['NOBODY_HAS'] } },
+    'RETINA_CAPABILITY_MISSING',
+    'CAP_NOBODY_HAS',
+  ],
   ['another platform', { platforms: ['win32'] }, 'RETINA_KERNEL_UNSUPPORTED', 'win32'],
   ['a name that is no name', { name: '../x' }, 'RETINA_PLUGIN_INVALID', 'name'],
   ['a mount that is none', { needs: { capabilities: [], mounts: ['/a:/b'] } }, 'RETINA_PLUGIN_INVALID', 'mounts'],
@@ -87,6 +94,20 @@ it('asks for consent, and takes no silence for it', async () => {
   expect([error.code, error.next]).toEqual(['RETINA_REQUEST_INVALID', expect.stringContaining('--yes')]);
   expect(said).toContain('Nice\ufffd[2J and \ufffdclean.');
   expect(readdirSync(into)).toEqual([]);
+});
+
+it('lists what is installed and cannot be used, with the reason', async () => {
+  const modules = path.join(into, 'node_modules');
+  mkdirSync(modules);
+  const old = writePackage(folder, 'retina-plugin-old', { api: 0 });
+  const odd = writePackage(folder, 'retina-plugin-odd');
+  writeFileSync(path.join(odd, 'dist/retina.json'), '{"manifest":1,');
+  for (const one of [old, odd]) cpSync(one, path.join(modules, path.basename(one)), { recursive: true });
+  await pluginList({ into, output: 'json' });
+  const rows = JSON.parse(said) as { package: string; problem: string }[];
+  const problem = (name: string) => rows.find((row) => row.package === name)?.problem;
+  expect(problem('retina-plugin-old')).toContain('RETINA_API_MISMATCH: api 0');
+  expect(problem('retina-plugin-odd')).toContain('RETINA_PLUGIN_INVALID');
 });
 
 it.each(['--help', 'a b', 'x; rm -rf /', './gone.tgz'])('refuses %j before anything runs', async (given) => {
