@@ -86,7 +86,7 @@ export class HttpTransport implements Transport {
 }
 
 /** Where a signal goes: its own URL as it is, else the endpoint and the path of the protocol. */
-export function urlOf(config: OtlpConfig, signal: Signal): URL {
+function urlOf(config: OtlpConfig, signal: Signal): URL {
   const own = signal === 'metrics' ? config.metrics.url : config.flows.url;
   return new URL(own ?? `${config.endpoint.replace(/\/+$/, '')}/v1/${signal}`);
 }

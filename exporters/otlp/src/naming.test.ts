@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { family } from '../test/context.ts';
 import { address } from './flow-attributes.ts';
-import { namesOf } from './naming.ts';
+import { ATTRIBUTES, END_ATTRIBUTES, KNOWN, namesOf } from './naming.ts';
 import { resourceAttributes } from './resource.ts';
 
 describe('names', () => {
@@ -60,6 +61,22 @@ describe('names', () => {
       name: 'process.cpu.time',
       unit: 's',
     });
+  });
+
+  it('are all in the README', () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+    const rows = readme.split('\n').filter((line) => line.startsWith('| `'));
+    const row = (name: string) => rows.find((line) => line.split('|')[1]!.includes(`\`${name}\``)) ?? '';
+    const has = (name: string, text: string) => expect(row(name), name).toContain(`\`${text}`);
+    for (const [name, { own, flow }] of Object.entries(KNOWN)) {
+      if (own) has(name, own[0]);
+      if (flow) has(name, flow[0]);
+    }
+    for (const [label, attribute] of Object.entries(ATTRIBUTES)) has(label, attribute);
+    for (const [label, of] of Object.entries(END_ATTRIBUTES)) {
+      has(label, of('src'));
+      has(label, of('dst'));
+    }
   });
 
   it('translate values that conventions spell otherwise', () => {

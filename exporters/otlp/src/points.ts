@@ -11,7 +11,7 @@ import type { FamilyDeltas, MetricFamily } from '@retina/sdk';
 import type { FamilyNames } from './naming.ts';
 
 /** Longest attribute value, in UTF-16 units: texts from packets are cut. */
-export const LONGEST_TEXT = 1024;
+const LONGEST_TEXT = 1024;
 /** Nanoseconds since the epoch are 64 bits. */
 const LAST_MS = 9_223_372_036_000;
 

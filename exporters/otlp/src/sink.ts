@@ -47,7 +47,7 @@ async function openTransport(config: OtlpConfig): Promise<Transport> {
 }
 
 /** What one of `include` fits, or all, without what one of `exclude` fits. */
-export function wantedFlows(
+function wantedFlows(
   reader: Pick<FlowReader, 'filter'>,
   { include, exclude }: { include: readonly FlowFilterTerms[]; exclude: readonly FlowFilterTerms[] },
 ): FlowPredicate {
