@@ -190,12 +190,15 @@ describe.skipIf(whySkipped)(
       await pod('before', 'node1', '10.0.1.6');
       const { problems, name, cluster, host } = await agent('enablePodLevel: true');
       await cluster.synced();
+      const up = () => {
+        const family = [...host.metrics.families()].find(({ name: one }) => one === 'retina_kubernetes_watch_up')!;
+        return Array.from({ length: family.size }, (_, row) => family.value(row));
+      };
+      await until(() => up().every((value) => value === 1));
       await server.kill();
-      await until(() => problems().length > 0);
-      expect(problems()[0]).toMatch(/^RETINA_KUBE_UNREACHABLE .* of the cluster are not followed/);
+      await until(() => up().every((value) => value === 0));
+      expect(problems()).toEqual([expect.stringMatching(/^RETINA_KUBE_UNREACHABLE the API server does not answer/)]);
       expect(name('10.0.1.6')).toBe('before');
-      const up = () => [...host.metrics.families()].find((family) => family.name === 'retina_kubernetes_watch_up')!;
-      expect(Array.from({ length: up().size }, (_, row) => up().value(row))).toContain(0);
       await server.up();
       await client.delete(kube.PODS, { namespace: 'shop', name: 'before' });
       await pod('after', 'node1', '10.0.1.7');

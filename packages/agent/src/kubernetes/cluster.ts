@@ -83,6 +83,8 @@ class Running implements Disposable {
   private readonly identity: ClusterIdentity;
   private readonly configurations: Configurations;
   private readonly reflectors = new Map<Watch, Reflector<unknown>>();
+  /** Collections that got no answer. */
+  private readonly silent = new Set<Watch>();
   private readonly metrics: Disposable;
   private readonly started: Promise<void>;
   private disposed = false;
@@ -170,19 +172,26 @@ class Running implements Disposable {
   }
 
   private changed(watch: Watch, { phase, error }: ReflectorState): void {
-    const { problems } = this.host;
-    const key = problemKey(watch);
     if (phase === 'watching') {
-      if (problems.delete(key)) this.log.info('followed again', { what: watch.name });
+      this.silent.delete(watch);
+      if (this.silent.size === 0) this.resolved(SERVER, 'the API server answers again');
+      this.resolved(problemKey(watch), 'followed again', { what: watch.name });
     } else if (phase === 'waiting' && error && !error.gone && !(watch.optional && error.status === 404)) {
-      if (problems.get(key)?.message === error.message) return; // said already
-      problems.set(key, about(watch, error));
-      this.log.warn('the cluster is not followed; what is known stays', {
-        what: watch.name,
-        code: error.code,
-        error: problems.get(key)!.message,
-      });
+      if (error.status !== 0) return this.problem(problemKey(watch), about(watch, error));
+      // No answer to one is no answer to all: said once.
+      this.silent.add(watch);
+      if (!this.host.problems.has(SERVER)) this.problem(SERVER, unanswered(error));
     }
+  }
+
+  private problem(key: string, problem: RetinaError): void {
+    if (this.host.problems.get(key)?.message === problem.message) return; // said already
+    this.host.problems.set(key, problem);
+    this.log.warn('the cluster is not followed; what is known stays', { code: problem.code, error: problem.message });
+  }
+
+  private resolved(key: string, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    if (this.host.problems.delete(key)) this.log.info(message, fields);
   }
 
   private checkNodeName(): void {
@@ -206,6 +215,15 @@ class Running implements Disposable {
 
 function problemKey({ name }: Watch): string {
   return `${SERVER} ${name}`;
+}
+
+function unanswered(error: KubeError): RetinaError {
+  return new RetinaError(error.code, 'the API server does not answer; names and settings stay as they are', {
+    found: error.found ? `${error.summary}: ${error.found}` : error.summary,
+    ...(error.next && { next: error.next }),
+    retryable: true,
+    cause: error,
+  });
 }
 
 /** What is missing without a collection, before why. */
