@@ -33,6 +33,8 @@ if (args[0] === '--env') {
     env,
     show: true,
   });
+  // On somebody's machine it stays for the next time.
+  if (process.env.CI === 'true' && env.RETINA_CLUSTER_TOOL) await run(env.RETINA_CLUSTER_TOOL, ['down']);
 }
 
 /** Somebody's cluster: its nodes can pull the images, which are named by their repository and tag. */

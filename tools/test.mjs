@@ -27,7 +27,14 @@ await layer(
 );
 await layer(
   'unit and replay',
-  vitest('unit', ['--exclude', '**/*.kernel.test.ts', '--fileParallelism', '--maxWorkers=2']),
+  vitest('unit', [
+    '--exclude',
+    '**/*.kernel.test.ts',
+    '--exclude',
+    '**/*.cluster.test.ts',
+    '--fileParallelism',
+    '--maxWorkers=2',
+  ]),
   vitestJson,
 );
 if (process.getuid() === 0) await layer('kernel', vitest('kernel', ['.kernel.test.ts']), vitestJson);
@@ -41,6 +48,14 @@ else if (ci) {
 // Minutes in an emulator: where nobody waits. Elsewhere it is a command of its own.
 if (ci) await layer('kernels', kernels(), JSON.parse);
 else step('Left out: the kernels 5.10 to the newest (npm run test:kernels)');
+// A cluster of its own: it comes last, and without one it fails.
+if (ci)
+  await layer(
+    'cluster',
+    [NODE, [join(ROOT, 'tools', 'cluster.mjs'), '--report', report('cluster')], 'cluster'],
+    vitestJson,
+  );
+else step('Left out: the cluster (npm run test:cluster)');
 if (ci && total.skipped > 0) {
   process.stderr.write(`${total.skipped} tests were skipped; under CI nothing that can run is skipped.\n`);
   total.failed += total.skipped;
