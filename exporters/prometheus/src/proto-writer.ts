@@ -1,10 +1,15 @@
 const GROW = 64 * 1024;
 
-/** Writes protocol buffers by hand: field numbers are the caller's, memory is used again after `take` or `clear`. */
+/** Writes protocol buffers by hand: field numbers are the caller's, memory is used again. */
 export class ProtoWriter {
   private buffer = Buffer.allocUnsafe(GROW);
-  /** Bytes written. */
+  /** Bytes written; 0 starts anew. */
   length = 0;
+
+  /** What was written, in the writer's own memory. */
+  get written(): Buffer {
+    return this.buffer.subarray(0, this.length);
+  }
 
   uint(field: number, value: number): void {
     this.varint(field * 8);
@@ -72,7 +77,7 @@ export class ProtoWriter {
 
   /** A copy of what was written; the writer is empty afterwards. */
   take(): Buffer {
-    const taken = Buffer.from(this.buffer.subarray(0, this.length));
+    const taken = Buffer.from(this.written);
     this.length = 0;
     return taken;
   }

@@ -24,7 +24,7 @@ export const remoteWriteConfig = z.strictObject({
 export type RemoteWriteConfig = z.output<typeof remoteWriteConfig>;
 
 /** Of a request before it is compressed: what receivers take without complaint. */
-const REQUEST_BYTES = 512 * 1024;
+const REQUEST_BYTES = 256 * 1024;
 const SLICE_MS = 3;
 const ANSWER_BYTES = 4096;
 const TYPES: Readonly<Record<Protocol, readonly [type: string, version: string]>> = {
@@ -62,7 +62,7 @@ export class RemoteWrite implements Sink, Disposable {
     const { protocol } = this.config;
     const now = Date.now();
     const headers = this.headers();
-    let request = new WriteRequest(protocol, this.labels, now);
+    const request = new WriteRequest(protocol, this.labels, now);
     const total = { sent: 0, refused: 0, why: undefined as RetinaError | undefined };
     const flush = async () => {
       if (request.samples === 0) return;
@@ -75,7 +75,6 @@ export class RemoteWrite implements Sink, Disposable {
         total.refused += samples;
         total.why = error;
       }
-      request = new WriteRequest(protocol, this.labels, now);
     };
     let began = performance.now();
     for (const family of reader.families()) {

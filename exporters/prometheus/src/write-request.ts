@@ -9,7 +9,7 @@ const TYPES = { counter: 1, gauge: 2, histogram: 3 } as const;
 
 type Label = readonly [name: string, value: string];
 
-/** Gathers samples for one remote write request. */
+/** Gathers samples for one remote write request after the other; memory is used again. */
 export class WriteRequest {
   /** Samples in it. */
   samples = 0;
@@ -17,6 +17,7 @@ export class WriteRequest {
   private readonly outer: readonly Label[];
   private readonly now: number;
   private readonly series = new ProtoWriter();
+  private readonly head = new ProtoWriter();
   private readonly symbols = new Map<string, number>([['', 0]]);
 
   /** `outer` are labels that every series gets, unless it has them itself. */
@@ -48,13 +49,14 @@ export class WriteRequest {
     this.sample(family, `${name}_count`, labels, counts.at(-1) ?? 0);
   }
 
-  /** The message. */
+  /** The message; what is added next goes into another one. */
   finish(): Buffer {
-    const series = this.series.take();
-    if (this.protocol === 'v1') return series;
-    const head = new ProtoWriter();
-    for (const symbol of this.symbols.keys()) head.text(4, symbol);
-    return Buffer.concat([head.take(), series]);
+    if (this.protocol === 'v2') for (const symbol of this.symbols.keys()) this.head.text(4, symbol);
+    const message = Buffer.concat([this.head.written, this.series.written]);
+    this.head.length = this.series.length = this.samples = 0;
+    this.symbols.clear();
+    this.symbols.set('', 0);
+    return message;
   }
 
   private labelsOf(family: MetricFamily, i: number): Label[] {
