@@ -65,6 +65,8 @@ export class IdentityStage {
         break;
       case Observation.TO_ENDPOINT:
         tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
+        // What is for another stays that one's, and counts where that one is.
+        if (endpoints.flooded(tap, destination)) break;
         destination = endpoints.behind(tap, destination, true, [d(0), d(1), d(2), d(3)]);
         tap &&= destination;
         if (destination !== 0 && this.isAway(source))

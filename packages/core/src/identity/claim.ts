@@ -19,6 +19,8 @@ export interface Claim {
   seen: Map<string, number> | undefined;
   /** With an incarnation: key of the claim of this host's that is it. */
   boundBy: string | undefined;
+  /** That claim is there. */
+  present: boolean;
   /** 0 while it is merged into a claim of higher precedence on one of its addresses. */
   id: number;
   into: Claim | undefined;
@@ -32,7 +34,12 @@ export function rootOf(claim: Claim): Claim {
 export function newClaim(precedence: number, turn: number, spec: EndpointSpec): Claim {
   const addresses = addressesOf(spec);
   const [seen, boundBy, into] = [undefined, undefined, undefined];
-  return { precedence, turn, spec, addresses, learned: [], bound: [], seen, boundBy, id: 0, into };
+  return { precedence, turn, spec, addresses, learned: [], bound: [], seen, boundBy, present: false, id: 0, into };
+}
+
+/** A place is gone, or no longer the pod's that it was. */
+export function leavePlace({ into, spec }: Claim): void {
+  if (into?.boundBy === spec.key) into.present = false;
 }
 
 /** Notes a packet from or to an address; whether it has been seen both ways. */

@@ -1,7 +1,8 @@
-import { type FlowValues, Observation } from '@retina/sdk';
+import { Direction, type FlowValues, Observation } from '@retina/sdk';
 import { describe, expect, it } from 'vitest';
 import { batchOf } from '../../test/flows.ts';
 import { IdentityStage } from '../flows/identity-stage.ts';
+import { countsFor } from '../metrics/counts-for.ts';
 import { parseAddress } from './address.ts';
 import type { EndpointSpec } from './endpoint-spec.ts';
 import { EndpointTable } from './table.ts';
@@ -127,6 +128,13 @@ describe('a pod and its namespace on this host', () => {
     ends({ ...into, ifindex: 11 });
     ends(out);
     expect([11, 12].map((ifindex) => table.byId(table.byInterface(ifindex)).name)).toEqual(['a', '']);
+    // Now that a's own interface is known, a copy elsewhere is a's, and counts for nobody there.
+    const copy = batchOf({ ...into, ifindex: 12 });
+    new IdentityStage(table).resolve(copy);
+    expect([table.byId(copy.destinationEndpoint(0)).name, countsFor(table, copy, 0)]).toEqual(['a', -1]);
+    const real = batchOf(into);
+    new IdentityStage(table).resolve(real);
+    expect([table.byId(real.destinationEndpoint(0)).name, countsFor(table, real, 0)]).toEqual(['a', Direction.INGRESS]);
     for (let i = 1; i < 255; i++) {
       cluster.put(pod(`p${i}`, { addresses: [`10.9.0.${i}`], incarnation: '1' }));
       ends({ ...out, ifindex: 12, sourceAddress: parseAddress(`10.9.0.${i}`)! });

@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointReader } from '@retina/sdk';
 import { formatWords } from './address.ts';
 import { words } from './address-map.ts';
-import { bothWays, type Claim, mayBe, newClaim, rootOf } from './claim.ts';
+import { bothWays, type Claim, leavePlace, mayBe, newClaim, rootOf } from './claim.ts';
 import { claimProvider } from './claim-provider.ts';
 import { EndpointDirectory, type EndpointListener } from './directory.ts';
 import { EndpointIndex } from './endpoint-index.ts';
@@ -178,6 +178,14 @@ export class EndpointTable implements EndpointReader {
     return rootOf(claim).id;
   }
 
+  /**
+   * Whether what goes to the place behind an interface is for another one here: a bridge that does not know where an address is
+   * sends a copy to everybody.
+   */
+  flooded(tap: number, owner: number): boolean {
+    return tap !== owner && tap !== 0 && this.owners.get(owner)?.present === true;
+  }
+
   /** Ends what has lingered long enough. The host calls it about once a second. */
   sweep(): void {
     const whole = this.retired.sweep();
@@ -226,6 +234,7 @@ export class EndpointTable implements EndpointReader {
   private drop(claim: Claim): void {
     this.hosts.claims.delete(claim);
     this.index.delist(claim);
+    leavePlace(claim);
     if (claim.into) this.retired.add(claim.into.id, claim.addresses, claim.spec.interfaces, claim.spec.netns);
     else this.retire(claim);
     this.settle(undefined, claim.addresses);
@@ -255,7 +264,10 @@ export class EndpointTable implements EndpointReader {
         if (mayBe(claim, rootOf(first))) into = rootOf(first);
       }
     }
-    if (into?.spec.incarnation !== undefined && claim.spec.anonymous) into.boundBy = claim.spec.key;
+    if (claim.into !== into) leavePlace(claim);
+    if (into?.spec.incarnation !== undefined && claim.spec.anonymous) {
+      Object.assign(into, { boundBy: claim.spec.key, present: true });
+    }
     if (into && claim.id !== 0) {
       this.index.passing.add(claim.id);
       this.retire(claim);

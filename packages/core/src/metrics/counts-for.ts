@@ -10,7 +10,10 @@ export function countsFor(endpoints: EndpointTable, batch: FlowBatch, row: numbe
     case Observation.FROM_ENDPOINT:
       return Direction.EGRESS;
     case Observation.TO_ENDPOINT:
-      return Direction.INGRESS;
+      // A copy for everybody on a bridge is not the packet.
+      return batch.tapEndpoint(row) === batch.destinationEndpoint(row) || batch.tapEndpoint(row) === 0
+        ? Direction.INGRESS
+        : -1;
     case Observation.TO_NETWORK:
       return endpoints.isHost(batch.sourceEndpoint(row)) ? Direction.EGRESS : -1;
     case Observation.FROM_NETWORK:
