@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exporterContract } from '@retina/testkit';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import exporter from './index.ts';
 import { CollectorServer } from './testing.ts';
 
@@ -18,10 +18,9 @@ afterAll(async () => {
 exporterContract(exporter, {
   options: { url: server.url, tokenFile },
   refused: [{ url: server.url }, { tokenFile }, { url: 'host:8088', tokenFile }, { url: server.url, tokenFile, token: 'secret' }],
-  check(host) {
-    expect(server.events.length).toBeGreaterThanOrEqual(64);
+  async check(host) {
+    await vi.waitFor(() => expect(server.events.length).toBeGreaterThanOrEqual(64), 10_000);
     expect(server.events[0]).toMatchObject({ sourcetype: 'retina:flow', host: host.config.nodeName, event: { IP: { source: '10.0.0.1' } } });
     expect(Math.abs(server.events[0]!.time - Date.now() / 1000)).toBeLessThan(60);
-    return Promise.resolve();
   },
 }); // prettier-ignore

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exporterContract } from '@retina/testkit';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import exporter from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'retina-flowlog-'));
@@ -17,8 +17,8 @@ exporterContract(exporter, {
   ],
   unmet: [{ path: '/proc/1/no/flows.jsonl' }, { path: folder }, { allow: [{ port: 'http' }] }],
   async check() {
-    const lines = readFileSync(path, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as { flow: { IP: object } });
-    expect(lines.length).toBeGreaterThanOrEqual(64);
-    expect(lines[0]!.flow.IP).toEqual({ source: '10.0.0.1', destination: '10.0.0.2', ipVersion: 'IPv4' });
+    const read = () => readFileSync(path, 'utf8').split('\n').slice(0, -1).map((line) => JSON.parse(line) as { flow: { IP: object } });
+    await vi.waitFor(() => expect(read().length).toBeGreaterThanOrEqual(64), 10_000);
+    expect(read()[0]!.flow.IP).toEqual({ source: '10.0.0.1', destination: '10.0.0.2', ipVersion: 'IPv4' });
   },
 }); // prettier-ignore
