@@ -113,7 +113,7 @@ export async function createWorld(): Promise<World> {
 }
 
 export async function removeWorld(): Promise<void> {
-  await kubectl('delete', 'namespace', WORLD, '--ignore-not-found', '--wait');
+  await run('kubectl', ['delete', 'namespace', WORLD, '--ignore-not-found', '--wait'], { timeout: 600_000 });
 }
 
 /** Runs a script in a pod of the world; its output. */
