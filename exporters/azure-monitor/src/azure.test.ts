@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -136,6 +135,12 @@ describe('metrics', () => {
       code: 'RETINA_EXPORT_RETRY',
       next: expect.stringContaining('ca'),
     });
+    azure.onTrack = (response) => {
+      response.writeHead(200);
+      const timer = setInterval(() => response.write('x'.repeat(200_000)), 1);
+      response.on('close', () => clearInterval(timer));
+    };
+    expect(await failed(metricOptions())).toMatchObject({ found: expect.stringContaining('more than 1048576 bytes') });
     azure.onTrack = () => {};
     expect(await failed(metricOptions({ timeoutMs: 200 }))).toMatchObject({ found: 'no answer in time' });
     expect(await failed(metricOptions(), AbortSignal.timeout(50))).toMatchObject({ name: 'AbortError' });
@@ -154,7 +159,6 @@ describe('identity', () => {
     azure.tokenLife = 1; // expired, as good as at once
     await sink.metrics!(ctx.metrics, never);
     azure.tokenLife = 3600;
-    await sleep(50); // the library takes one second for the last of a token's life
     await sink.metrics!(ctx.metrics, never);
     await sink.metrics!(ctx.metrics, never);
     expect(azure.track.map(({ headers }) => headers.authorization)).toEqual([
@@ -184,6 +188,18 @@ describe('identity', () => {
     await sink.metrics!(metrics.metrics, never);
     await logs.flows!(flowBatch(1), never);
     expect(azure.logs.at(-1)!.headers.authorization).toBe('Bearer token-4');
+  });
+
+  it('a token that cannot be renewed yet is used to its end, and nothing goes wrong behind the back', async () => {
+    const ctx = context(metricOptions({ credential: workload() }), () => [
+      family('g', [], [[[], 1]], { kind: 'gauge' }),
+    ]);
+    const sink = await openSink(ctx);
+    azure.tokenLife = 30;
+    await sink.metrics!(ctx.metrics, never);
+    azure.refusal = 'AADSTS90033: A transient error has occurred';
+    await sink.metrics!(ctx.metrics, never);
+    expect(azure.track.map(({ headers }) => headers.authorization)).toEqual(['Bearer token-1', 'Bearer token-1']);
   });
 
   it('no token: the words of the authority', async () => {

@@ -13,10 +13,17 @@ export async function credentialOf(
   return credential && new BoundedCredential(credential, config.timeoutMs);
 }
 
-/** The library waits for an authority that does not answer as long as it likes. */
+/** A token this close to its end is replaced; if that fails it is used to its end. */
+const EARLY_MS = 120_000;
+
+/**
+ * Tokens kept and replaced here. The library's policy renews an old token behind the caller's back, for as long as it takes, and if that
+ * fails nobody hears the rejection but the process, which ends. It is given tokens that are due, so that it asks every time and waits.
+ */
 class BoundedCredential implements TokenCredential {
   private readonly inner: TokenCredential;
   private readonly timeoutMs: number;
+  private readonly tokens = new Map<string, AccessToken>();
 
   constructor(inner: TokenCredential, timeoutMs: number) {
     this.inner = inner;
@@ -24,16 +31,35 @@ class BoundedCredential implements TokenCredential {
   }
 
   async getToken(...args: Parameters<TokenCredential['getToken']>): Promise<AccessToken | null> {
+    const scope = [args[0]].flat().join(' ');
+    const known = this.tokens.get(scope);
+    const left = (known?.expiresOnTimestamp ?? 0) - Date.now();
+    if (known && left > EARLY_MS) return due(known);
+    try {
+      const fresh = await this.within(this.inner.getToken(...args));
+      if (fresh) this.tokens.set(scope, fresh);
+      return fresh && due(fresh);
+    } catch (error) {
+      if (known && left > 0) return due(known);
+      throw error;
+    }
+  }
+
+  private async within<T>(work: Promise<T>): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
       reject(Object.assign(new Error(`no token in ${this.timeoutMs} ms`), { name: 'CredentialTimeout' }));
     }, this.timeoutMs);
     try {
-      return await Promise.race([this.inner.getToken(...args), late]);
+      return await Promise.race([work, late]);
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+function due({ token }: AccessToken): AccessToken {
+  return { token, expiresOnTimestamp: Date.now() };
 }
 
 async function unbounded(config: AzureConfig, connections: Connections): Promise<TokenCredential | undefined> {

@@ -21,6 +21,10 @@ import { type Connection, connection } from './options.ts';
 
 const zip = promisify(gzip);
 
+/** Says to the library: the body is read here, whatever the status. */
+const ANY = new Set([Number.POSITIVE_INFINITY]);
+const LONGEST_ANSWER = 1024 * 1024;
+
 /** Statuses of single items that may pass. */
 const PASSING = new Set([408, 429, 500, 503]);
 
@@ -84,6 +88,7 @@ export class MetricsPush {
       headers: createHttpHeaders({ 'content-type': 'application/json', 'content-encoding': 'gzip' }),
       abortSignal: signal,
       timeout: this.options.timeoutMs,
+      streamResponseStatusCodes: ANY,
     });
     let status: number;
     let text: string;
@@ -91,7 +96,7 @@ export class MetricsPush {
     try {
       const response = await this.pipeline!.sendRequest(this.client, request);
       ({ status } = response);
-      text = response.bodyAsText ?? '';
+      text = await bounded(response.readableStreamBody);
       retryAfter = response.headers.get('retry-after');
     } catch (error) {
       throw failureOf(endpoint, error, signal);
@@ -147,6 +152,18 @@ export class MetricsPush {
     pipeline.addPolicy(this.options.connections.policy, { afterPhase: 'Sign' });
     this.pipeline = pipeline;
   }
+}
+
+/** An answer's text; rejects one that does not end. */
+async function bounded(body: NodeJS.ReadableStream | undefined): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    const buffer = Buffer.from(chunk);
+    chunks.push(buffer);
+    if ((bytes += buffer.length) > LONGEST_ANSWER) throw new Error(`an answer of more than ${LONGEST_ANSWER} bytes`);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** By index, what was not accepted; nothing of an answer that makes no sense. */
