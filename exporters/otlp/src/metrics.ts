@@ -49,6 +49,7 @@ export class MetricsPush {
 
   private async send(slice: Slice, delivery: Delivery, signal: AbortSignal): Promise<void> {
     const credentials = await this.credentials.read();
+    await turn(); // reading a slice was one turn, writing it is another
     const body = this.serializer.serializeRequest(slice.resourceMetrics)!;
     try {
       const answer = await this.transport.send('metrics', body, credentials, signal);
