@@ -117,7 +117,7 @@ export async function removeWorld(): Promise<void> {
 }
 
 /** Runs a script in a pod of the world; its output. */
-export function inPod({ name }: Pod, script: string, ...args: readonly (string | number)[]): Promise<string> {
+function inPod({ name }: Pod, script: string, ...args: readonly (string | number)[]): Promise<string> {
   const node = ['/usr/local/bin/node', '--input-type=module', '-e', script, '--', ...args.map(String)];
   return run('kubectl', ['-n', WORLD, 'exec', name, '--', ...node]);
 }
