@@ -46,7 +46,7 @@ test('every error code used in the sources is in the table, and every one in the
     (f) => /\.(ts|cpp|hpp)$/.test(f) && !/\.test\.ts$|sdk\/src\/errors\.ts$/.test(f) && existsSync(join(ROOT, f)),
   )) {
     for (const [, code] of readFileSync(join(ROOT, file), 'utf8').matchAll(
-      /(?:RetinaError\(|from\([^'\n]*|code[:=]? *|Failure\(|failure\(|\s)["'](RETINA_[A-Z_]+)["']/g,
+      /(?:(?:Retina|Kube)Error\(|from\([^'\n]*|code[:=]? *|Failure\(|failure\(|\s)["'](RETINA_[A-Z_]+)["']/g,
     ))
       used.add(code);
   }
