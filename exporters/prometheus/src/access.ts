@@ -96,6 +96,6 @@ export class Access {
 const salt = randomBytes(16);
 
 /** Of equal length whatever the text, and useless to whoever reads this process' memory dump. */
-export function digest(text: string): Buffer {
+function digest(text: string): Buffer {
   return createHash('sha256').update(salt).update(text).digest();
 }

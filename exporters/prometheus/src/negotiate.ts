@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
 export type Format = 'text' | 'openmetrics' | 'protobuf';
-export type Encoding = 'identity' | 'gzip';
+type Encoding = 'identity' | 'gzip';
 
 export const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   text: 'text/plain; version=0.0.4; charset=utf-8',

@@ -13,12 +13,13 @@ import { TapService } from '../taps/service.ts';
 import { AgentMetrics } from './agent-metrics.ts';
 import { readAgent } from './agent-readings.ts';
 import { HostArchive } from './archive.ts';
-import { ComponentSet } from './component-set.ts';
 import { onTheBeat } from './beat.ts';
+import { same, sameNames, untilRestart } from './changes.ts';
+import { ComponentSet } from './component-set.ts';
 import { FlowNaming } from './flow-naming.ts';
 import { FlowSources } from './flow-sources.ts';
 import { Identities } from './identities.ts';
-import { nativePart, type NativePart } from './kernel.ts';
+import { nativePart, type NativePart, removeLeftovers } from './kernel.ts';
 import { jsonLogger } from './logger.ts';
 import { LIMITS } from './limits.ts';
 import { podConfig } from './pod-config.ts';
@@ -151,12 +152,8 @@ export class Host extends EventEmitter<HostEvents> {
   health(): Health {
     const components = this.components.health();
     const ready = this.started && this.components.requiredRun();
-    const problems = [
-      this.configProblem,
-      this.identities.problem,
-      this.disk.problem,
-      ...this.problems.values(),
-    ].flatMap((problem) => (problem ? [{ code: problem.code, message: problem.message }] : []));
+    const amiss = [this.configProblem, this.identities.problem, this.disk.problem, ...this.problems.values()];
+    const problems = amiss.flatMap((one) => (one ? [{ code: one.code, message: one.message }] : []));
     return { live: true, ready: ready && !this.ending, components, problems };
   }
 
@@ -212,13 +209,7 @@ export class Host extends EventEmitter<HostEvents> {
   }
 
   private async begin(removeStaleFilters: boolean): Promise<void> {
-    const { loader } = this.native;
-    if (loader && removeStaleFilters) {
-      await loader.removeStaleFilters().then(
-        (removed) => removed && this.log.info('filters that an earlier agent left are removed', { removed }),
-        (error: unknown) => this.log.debug('no look for filters of an earlier agent', { error: String(error) }),
-      );
-    }
+    if (removeStaleFilters) await removeLeftovers(this.native, this.log);
     const disk = this.disk.begin(this, this.log, (records) => this.agent.lost('history', 'disk', records));
     await Promise.all([this.taps?.start(), this.identities.configure(this.current), disk]);
     if (this.ending) return;
@@ -230,14 +221,11 @@ export class Host extends EventEmitter<HostEvents> {
   private async apply(config: Config): Promise<ReconcileReport> {
     const before = this.current;
     this.current = config;
-    const pending = (['nodeName', 'clusterName', 'flows', 'api', 'kernelEvents', 'directory'] as const).filter(
-      (key) => !same(before[key], config[key]),
-    );
+    const pending = untilRestart(before, config);
     if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);
     this.metrics.configurePods(podConfig(config, this.override));
     if (!same(before.apiServers, config.apiServers)) this.apiServers.configure(config.apiServers);
-    const names = (one: Config) => ({ ...one.identity, cluster: one.kubernetes.enabled });
-    if (!same(names(before), names(config))) await this.identities.configure(config);
+    if (!sameNames(before, config)) await this.identities.configure(config);
     const report = { ...(await this.components.apply(config)), pending };
     this.log.info('configuration applied', { ...report });
     this.emit('reconciled', report);
@@ -258,8 +246,4 @@ export class Host extends EventEmitter<HostEvents> {
     const late = sleep(Math.max(0, deadline - Date.now()), undefined, { signal: left.signal }).catch(() => undefined);
     await Promise.race([settled, late]).finally(() => left.abort());
   }
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { arch, availableParallelism, release } from 'node:os';
 import type { LoaderApi } from '@retina/loader';
-import { RetinaError, type KernelFeatures } from '@retina/sdk';
+import { RetinaError, type KernelFeatures, type Logger } from '@retina/sdk';
 
 /** Capability bits that plugins ask for, by number (linux/capability.h). */
 const CAPABILITIES: Readonly<Record<number, string>> = {
@@ -73,4 +73,12 @@ function readable(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Removes filters that an earlier agent left. What goes wrong with it keeps nobody from starting. */
+export async function removeLeftovers({ loader }: NativePart, log: Logger): Promise<void> {
+  await loader?.removeStaleFilters().then(
+    (removed) => removed && log.info('filters that an earlier agent left are removed', { removed }),
+    (error: unknown) => log.debug('no look for filters of an earlier agent', { error: String(error) }),
+  );
 }
