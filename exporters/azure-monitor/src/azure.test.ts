@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vites
 import type { MetricFamily } from '@retina/sdk';
 import type { z } from 'zod';
 import { accepted, Azure, CLIENT, json, KEY, RULE, TENANT } from '../test/azure.ts';
-import { Certificates } from '../test/certificates.ts';
+import { Certificates } from '@retina/testkit';
 import { context, family, flowBatch, never } from '../test/context.ts';
 import type { config } from './options.ts';
 import { openSink } from './sink.ts';

@@ -1,7 +1,6 @@
-import { exporterContract } from '@retina/testkit';
+import { Certificates, exporterContract } from '@retina/testkit';
 import { afterAll, expect } from 'vitest';
 import { Azure, CLIENT, RULE, TENANT } from '../test/azure.ts';
-import { Certificates } from '../test/certificates.ts';
 import { writeFileSync } from 'node:fs';
 import table from '../azure/table.json' with { type: 'json' };
 import exporter from './index.ts';

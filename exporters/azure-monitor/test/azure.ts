@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { gunzipSync } from 'node:zlib';
-import type { Certificates } from './certificates.ts';
+import type { Certificates } from '@retina/testkit';
 
 export interface Request {
   readonly path: string;

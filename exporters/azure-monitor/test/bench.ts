@@ -11,7 +11,7 @@ import { createServer } from 'node:https';
 import { inspect } from 'node:util';
 import type { MetricFamily } from '@retina/sdk';
 import { CLIENT, json, KEY, RULE, TENANT } from './azure.ts';
-import { Certificates } from './certificates.ts';
+import { Certificates } from '@retina/testkit';
 import { context, flowBatch, never } from './context.ts';
 
 const SERIES = 100_000;

@@ -1,21 +1,11 @@
 import { type ExporterContext, type FlowBatch, type FlowJson, FlowWriter, type MetricFamily } from '@retina/sdk';
+import { family as anyFamily } from '@retina/testkit';
 import type { z } from 'zod';
 import { type AzureConfig, config } from '../src/options.ts';
 
-export type Row = readonly [labels: readonly string[], value: number];
-
-/** A family of given rows. */
-export function family(
-  name: string,
-  labels: readonly string[],
-  rows: readonly Row[],
-  more: Partial<MetricFamily> = {},
-): MetricFamily {
-  return {
-    name, help: `Help of ${name}.`, kind: 'counter', unit: undefined, labels, size: rows.length,
-    live: () => true, value: (i) => rows[i]![1], label: (i, j) => rows[i]![0][j]!, created: () => 1_700_000_000_000, ...more,
-  }; // prettier-ignore
-}
+/** A counter of given rows. */
+export const family: typeof anyFamily = (name, labels, rows, more) =>
+  anyFamily(name, labels, rows, { kind: 'counter', ...more });
 
 /** A record as the host's reader would show it; its port says which it is. */
 export function flowJson(batch: FlowBatch, row: number): FlowJson {

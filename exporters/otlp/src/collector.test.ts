@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MetricFamily } from '@retina/sdk';
 import type { z } from 'zod';
-import { Certificates } from '../test/certificates.ts';
+import { Certificates, family } from '@retina/testkit';
 import { Collector, collectorBinary } from '../test/collector.ts';
-import { context, family, flowBatch, never } from '../test/context.ts';
+import { context, flowBatch, never } from '../test/context.ts';
 import type { config } from './options.ts';
 import { openSink } from './sink.ts';
 
@@ -142,7 +142,7 @@ describe.skipIf(unavailable)(
 
     it.each(protocols)('by %s over mTLS, under another name', async (protocol) => {
       const { ca, client } = certificates;
-      const tls = { ca, ...client, serverName: 'collector.example' };
+      const tls = { ca, ...client, serverName: 'other.example' };
       await push({ endpoint: endpoint(secure, protocol, 'https'), protocol, tls }, secure);
       expect(secure.points()).toHaveLength(protocol === 'http/json' ? 5 : 6);
     });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { family } from '../test/context.ts';
+import { family } from '@retina/testkit';
 import { address } from './flow-attributes.ts';
 import { ATTRIBUTES, END_ATTRIBUTES, KNOWN, namesOf } from './naming.ts';
 import { resourceAttributes } from './resource.ts';

@@ -11,21 +11,6 @@ import {
 import { config, type OtlpConfig } from '../src/options.ts';
 import type { z } from 'zod';
 
-export type Row = readonly [labels: readonly string[], value: number];
-
-/** A family of given rows. */
-export function family(
-  name: string,
-  labels: readonly string[],
-  rows: readonly Row[],
-  more: Partial<MetricFamily> = {},
-): MetricFamily {
-  return {
-    name, help: `Help of ${name}.`, kind: 'gauge', unit: undefined, labels, size: rows.length,
-    live: () => true, value: (i) => rows[i]![1], label: (i, j) => rows[i]![0][j]!, created: () => 1_700_000_000_000, ...more,
-  }; // prettier-ignore
-}
-
 const NOBODY: Endpoint = {
   id: 0, kind: 'unknown', namespace: '', name: '', workloads: [], labels: {}, service: '', zone: '', node: '', addresses: [],
 }; // prettier-ignore

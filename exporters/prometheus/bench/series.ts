@@ -5,7 +5,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { family, type Row } from '../test/family.ts';
+import { family, type FamilyRow as Row } from '@retina/testkit';
 import { RemoteWrite, remoteWriteConfig } from '../src/remote-write.ts';
 import { Rendering } from '../src/rendering.ts';
 import type { Wanted } from '../src/negotiate.ts';

@@ -8,7 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { hashSync } from 'bcryptjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { family } from '../test/family.ts';
+import { family } from '@retina/testkit';
 import { MetricsServer, type MetricsServerOptions } from './server.ts';
 import { tlsConfig } from './tls.ts';
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { MetricFamily } from '@retina/sdk';
 import { describe, expect, it } from 'vitest';
-import { family } from '../test/family.ts';
+import { family } from '@retina/testkit';
 import { namesOf, prometheus, PROMETHEUS } from '../test/prometheus.ts';
 import { MetricsServer } from './server.ts';
 import { renderText } from './text.ts';

@@ -8,7 +8,7 @@ import type { MetricFamily } from '@retina/sdk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fields, packed, unsnap } from '../test/decode.ts';
-import { family, type Row } from '../test/family.ts';
+import { family, type FamilyRow as Row } from '@retina/testkit';
 import { namesOf, PROMETHEUS, prometheus } from '../test/prometheus.ts';
 import { RemoteWrite, remoteWriteConfig } from './remote-write.ts';
 import { snappy } from './snappy.ts';

@@ -8,7 +8,7 @@ import type { Health, MetricFamily } from '@retina/sdk';
 import { afterEach, describe, expect, it } from 'vitest';
 import { acceptedFormat, acceptsGzip, CONTENT_TYPES } from './negotiate.ts';
 import { MetricsServer, type MetricsServerOptions } from './server.ts';
-import { family } from '../test/family.ts';
+import { family } from '@retina/testkit';
 
 const HEALTHY: Health = {
   live: true,

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import type { MetricFamily, MetricReader } from '@retina/sdk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { family, type Row } from '../test/family.ts';
+import { family, type FamilyRow as Row } from '@retina/testkit';
 import { escapeLabel, formatValue, renderText } from './text.ts';
 
 const reader = (...families: MetricFamily[]): MetricReader => ({ families: () => families });

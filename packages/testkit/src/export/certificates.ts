@@ -3,14 +3,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A certificate authority and what it signed, in a folder of their own; gone when disposed of. */
+/** A certificate authority and what it signed, by openssl, in a folder of their own; gone when disposed of. */
 export class Certificates implements Disposable {
-  readonly folder = mkdtempSync(join(tmpdir(), 'retina-azure-'));
+  readonly folder = mkdtempSync(join(tmpdir(), 'retina-tls-'));
   readonly ca: string;
+  /** For `localhost`, `other.example` and 127.0.0.1: paths. */
   readonly server: { cert: string; key: string };
+  readonly client: { cert: string; key: string };
+  /** Signs nothing here: whoever trusts only it trusts no one. */
+  readonly otherCa: string;
+
   constructor() {
     this.ca = this.authority('ca');
-    this.server = this.signed('server', 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+    this.otherCa = this.authority('other');
+    this.server = this.signed('server', 'subjectAltName=DNS:localhost,DNS:other.example,IP:127.0.0.1');
+    this.client = this.signed('client', 'extendedKeyUsage=clientAuth');
   }
 
   path(name: string): string {
