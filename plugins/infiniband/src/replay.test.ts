@@ -7,7 +7,7 @@ const metric = (name: string) => `networkobservability_infiniband_${name}`;
 
 it('reports a RoCE node, one of its devices down', async () => {
   using tree = plant('roce');
-  await using running = await runPlugin(plugin, { sysfsRoot: tree.root, hwCounters: true });
+  await using running = await runPlugin(plugin, { sysfsRoot: tree.root, hwCounters: true, intervalMs: 600_000 });
   await vi.waitFor(() => expect(running.metrics.one(metric('devices'))).toBe(2), { timeout: 10_000 });
   const { metrics } = running;
   const nonzero = metrics
