@@ -1,7 +1,7 @@
 /**
  * Calls `task` at every multiple of `ms` of the kernel's monotonic clock, until the returned function is called. The native
  * thread keeps the same time, so all that goes at one pace is done in one wake-up: on a node at rest waking is what costs.
- * A turn that comes too late is left out; the first one comes half a pace from now at the earliest.
+ * A turn that comes too late is left out; the first one may come at once.
  */
 export function onTheBeat(ms: number, task: () => void): () => void {
   let timer: NodeJS.Timeout;
@@ -15,7 +15,7 @@ export function onTheBeat(ms: number, task: () => void): () => void {
     arm();
     task();
   };
-  next = Math.floor(monotonicMs() / ms + 0.5) * ms;
+  next = Math.floor(monotonicMs() / ms) * ms;
   arm();
   return () => clearTimeout(timer);
 }
