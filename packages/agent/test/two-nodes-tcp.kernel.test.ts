@@ -74,8 +74,12 @@ describe.runIf(KERNEL)('two nodes on one kernel, their TCP', () => {
       const failed = { ECONNREFUSED: refused, given_up: unanswered };
       expect(metrics.by('error', name('adv_tcp_connections_failed_total'), pod)).toEqual(failed);
       expect(metrics.by('error', name('tcp_connections_failed_total'))).toEqual(failed);
-      expect(metrics.one(name('adv_tcpretrans_count'), { ...pod, direction: 'egress' })).toBe(unanswered);
-      expect(metrics.by('kind', name('tcp_retransmitted_segments_total'))).toEqual({ syn: unanswered });
+      // On a busy machine an answer may take so long that the kernel probes for it: that is one more, of its own node.
+      const { syn, loss_probe: probes = 0, ...more } = metrics.by('kind', name('tcp_retransmitted_segments_total'));
+      expect({ syn, more }).toEqual({ syn: unanswered, more: {} });
+      const sent = metrics.one(name('adv_tcpretrans_count'), { ...pod, direction: 'egress' });
+      expect(sent).toBeGreaterThanOrEqual(unanswered);
+      expect(sent).toBeLessThanOrEqual(unanswered + probes);
     }
   });
 });
