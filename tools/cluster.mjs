@@ -2,7 +2,8 @@
 // npm run test:cluster [-- NAME...]: builds the images, brings a cluster up (or takes KUBECONFIG's), loads them once, and runs
 // every *.cluster.test.ts. With --report FILE, its figures as JSON; with --env, only says what the tests would get.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { clusterTool } from './lib/cluster-tool.mjs';
 import { NODE, ROOT } from './lib/paths.mjs';
 import { capture, exists, run } from './lib/run.mjs';
 import { fail, step } from './lib/say.mjs';
@@ -53,7 +54,7 @@ function theirs() {
 
 /** The cluster that the tool makes on this machine. */
 async function ours() {
-  const tool = resolve(ROOT, process.env.RETINA_CLUSTER_TOOL ?? join('..', 'shared', 'cluster', 'cluster'));
+  const tool = clusterTool();
   if (!existsSync(tool)) {
     fail(
       'There is no cluster to test on: neither KUBECONFIG nor the tool that makes one.',
