@@ -1,14 +1,14 @@
 /**
- * What 100 000 series cost in each form: `pnpm exec node --conditions=@retina/source exporters/prometheus/bench/series.ts`. Computing is this thread's
+ * What 100 000 series cost in each form: `pnpm exec node --conditions=@retina/source exporters/prometheus/test/bench/series.ts`. Computing is this thread's
  * own, whoever else is on the machine; the longest stretch of it without a turn of the event loop is what others wait for.
  */
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { family, type FamilyRow as Row } from '@retina/testkit';
-import { RemoteWrite, remoteWriteConfig } from '../src/remote-write.ts';
-import { Rendering } from '../src/rendering.ts';
-import type { Wanted } from '../src/negotiate.ts';
+import { RemoteWrite, remoteWriteConfig } from '../../src/remote-write.ts';
+import { Rendering } from '../../src/rendering.ts';
+import type { Wanted } from '../../src/negotiate.ts';
 
 const SERIES = 100_000;
 const rows = Array.from({ length: SERIES }, (_, i): Row => [
