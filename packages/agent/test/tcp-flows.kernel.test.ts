@@ -41,8 +41,13 @@ describe.runIf(KERNEL)('what TCP knows of a flow', () => {
 
   it.each(['ipv4', 'ipv6'] as const)(
     'is in its records, and what was sent again is there once, over %s',
+    // While another program comes or goes on the tracepoint, the kernel may leave an event out: once more then.
+    { retry: 2 },
     async (ip) => {
       const [a, b] = [net.pod('a'), net.pod('b')];
+      const sent = { podname: a.namespace.name, ip: a[ip] };
+      const sentAgain = async () => (await agent.metrics()).sum('networkobservability_adv_tcpretrans_count', sent);
+      const before = await sentAgain();
       await b.namespace.nft(LOSSY);
       await using flows = await FlowTally.start(agent);
       const server = await serve(b.namespace, 'accept', { source: b[ip], port: PORT });
@@ -62,9 +67,7 @@ describe.runIf(KERNEL)('what TCP knows of a flow', () => {
         expect(setup_us).toBeGreaterThan(900_000); // the second after which the SYN is sent again
       }
       expect(records.reduce((sum, { retransmits = 0 }) => sum + retransmits, 0)).toBe(2);
-      const metrics = await agent.metrics();
-      const sent = { podname: a.namespace.name, ip: a[ip] };
-      expect(metrics.sum('networkobservability_adv_tcpretrans_count', sent)).toBe(2);
+      expect((await sentAgain()) - before).toBe(2);
     },
   );
 });
