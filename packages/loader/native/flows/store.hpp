@@ -72,6 +72,7 @@ struct Told {
   uint32_t min_rtt_micros = 0;
   uint32_t setup_micros = 0;
   uint32_t retransmits = 0;  // of this direction, since the last record
+  bool own_end = false;      // the round-trip times are those of the end this direction comes from
 };
 
 class Store {

@@ -138,7 +138,7 @@ void Table::link(uint32_t slot, uint32_t older, const Record& record) {
   Cold& cold = store_.cold(slot);
   Cold& first_cold = store_.cold(older);
   cold.first_seen = first_cold.first_seen = std::min(cold.first_seen, first_cold.first_seen);
-  if (const Told* told = store_.told(older)) tell(slot, *told);
+  if (const Told* told = store_.told(older)) tell(slot, *told, false);
   if (record.key.protocol == kTcp) {
     flow.drain = first.drain;
     return;
@@ -283,11 +283,19 @@ void Table::sweep(double share) {
   }
 }
 
-void Table::tell(uint32_t slot, const Told& told) {
+void Table::tell(uint32_t slot, const Told& told, bool own_end) {
   Told* known = store_.make_told(slot);
   if (!known) return;
-  if (told.rtt_micros != 0) known->rtt_micros = told.rtt_micros;
-  if (told.min_rtt_micros != 0) known->min_rtt_micros = told.min_rtt_micros;
+  // With both ends on this node each measures times of its own. A record has those of one end, never of both.
+  const bool measured = told.rtt_micros != 0 || told.min_rtt_micros != 0;
+  if (measured && own_end && !known->own_end) {
+    known->rtt_micros = known->min_rtt_micros = 0;
+    known->own_end = true;
+  }
+  if (own_end == known->own_end) {
+    if (told.rtt_micros != 0) known->rtt_micros = told.rtt_micros;
+    if (told.min_rtt_micros != 0) known->min_rtt_micros = told.min_rtt_micros;
+  }
   if (told.setup_micros != 0) known->setup_micros = told.setup_micros;
 }
 
@@ -303,8 +311,8 @@ bool Table::annotate(Key key, const Told& told) {
       found = true;
       Hot& flow = store_.hot(slot);
       flow.state |= kAnnotated;
-      tell(slot, told);
-      if (flow.pair != kNone) tell(flow.pair, told);
+      tell(slot, told, true);
+      if (flow.pair != kNone) tell(flow.pair, told, false);
       if (Told* known = store_.told(slot)) known->retransmits += told.retransmits;
       schedule_.touch(slot, flow);
     }

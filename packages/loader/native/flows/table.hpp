@@ -91,7 +91,8 @@ class Table {
   void retire(uint32_t slot, bool expired);
   void retire_one(uint32_t slot);
   /** Takes over what is known of the connection; retransmits are the direction's own. */
-  void tell(uint32_t slot, const Told& told);
+  /** `own_end`: whether the end this direction comes from says it. */
+  void tell(uint32_t slot, const Told& told, bool own_end);
   bool idle(const Hot& flow) const;
   Counts& gauge(const Hot& flow) { return flow.role & kForward ? totals_.forward : totals_.reply; }
 

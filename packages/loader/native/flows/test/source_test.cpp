@@ -201,6 +201,30 @@ TEST(annotations_reach_every_tap) {
   CHECK_EQ(rows.at(0).min_rtt_micros, 900u);
 }
 
+TEST(round_trip_times_of_two_ends_are_not_mixed) {
+  World world;
+  const Packet there = Packet{}.with(kSyn), back = there.back(kSyn | kAck);
+  world.kernel.send(0, there);
+  world.kernel.send(0, back);
+  world.all();
+  const rt_spill_key key = spill_key_of(there);
+  const auto times = [&](const Packet& packet) {
+    world.kernel.send(0, packet);
+    const auto rows = world.all();
+    return std::pair{rows.at(0).rtt_micros, rows.at(0).min_rtt_micros};
+  };
+  // The only end that says anything speaks for both directions,
+  CHECK(world.engine.annotate(key.daddr, key.saddr, 80, 40000, kTcp, {.rtt_micros = 57, .min_rtt_micros = 50}));
+  world.all();
+  CHECK(times(there) == std::pair(57u, 50u));
+  // until the other one does, even when it knows less.
+  CHECK(world.engine.annotate(key.saddr, key.daddr, 40000, 80, kTcp, {.min_rtt_micros = 1000}));
+  CHECK(world.engine.annotate(key.daddr, key.saddr, 80, 40000, kTcp, {.rtt_micros = 58}));
+  world.all();
+  CHECK(times(there) == std::pair(0u, 1000u));
+  CHECK(times(back) == std::pair(58u, 50u));
+}
+
 TEST(a_slot_of_an_annotated_flow_is_taken_over_clean) {
   World world({.timeouts = {.tcp_s = 1, .other_s = 1, .closed_s = 1}});
   const Packet first = Packet{}.with(kSyn);
