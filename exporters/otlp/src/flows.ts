@@ -1,16 +1,23 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { JsonLogsSerializer, ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { type FlowBatch, type FlowPredicate, type MetricReader, type PartialDelivery, RetinaError } from '@retina/sdk';
+import { AttributeBytes } from './attribute-bytes.ts';
 import type { CredentialFiles } from './credentials.ts';
 import { Delivery, rejection } from './delivery.ts';
 import type { FlowTexts } from './flow-attributes.ts';
-import { addUp, type FlowSum, lossRecord, logRecord, type RecordOrigin, singly } from './flow-records.ts';
-import { LossTrace } from './loss.ts';
+import { ByteRequest } from './flow-bytes.ts';
+import { type LogRequest, ObjectRequest, type RecordOrigin } from './flow-objects.ts';
+import { addUp, type FlowSum, FlowTotals } from './flow-totals.ts';
+import { type Loss, LossTrace } from './loss.ts';
 import type { OtlpConfig } from './options.ts';
 import type { Transport } from './transport.ts';
 
-/** Most records of one request; making them is one turn of the event loop, writing them another. */
-const RECORDS = 200;
+/** Most bytes and records of one request: receivers take 4 MiB by default, and what is refused is lost as a whole. */
+const REQUEST_BYTES = 1024 * 1024;
+const REQUEST_RECORDS = 1000;
+/** Time after which writing a request gives way to the event loop, and records between two looks at the clock. */
+const SLICE_MS = 4;
+const RECORDS_PER_LOOK = 32;
 
 export interface FlowPushOptions {
   readonly config: OtlpConfig;
@@ -23,15 +30,29 @@ export interface FlowPushOptions {
   readonly wanted: FlowPredicate;
 }
 
+/** What one push has to write: rows of a batch, or sums of them. */
+interface Work {
+  readonly batch: FlowBatch;
+  /** One each, in order; of a sum its first. */
+  readonly rows: readonly number[];
+  readonly sums: readonly FlowSum[] | undefined;
+}
+
 /** Pushes flow records as log records: what the filter wants, added up where that is asked for, with a trace of what was lost. */
 export class FlowPush {
   private readonly options: FlowPushOptions;
-  private readonly serializer: typeof ProtobufLogsSerializer;
+  private readonly request: LogRequest;
+  private readonly answers: typeof ProtobufLogsSerializer;
   private readonly loss: LossTrace;
+  private readonly one = new FlowTotals();
+  private readonly scratch = new AttributeBytes();
 
   constructor(options: FlowPushOptions) {
+    const { config, origin, texts } = options;
+    const json = config.protocol === 'http/json';
     this.options = options;
-    this.serializer = options.config.protocol === 'http/json' ? JsonLogsSerializer : ProtobufLogsSerializer;
+    this.request = json ? new ObjectRequest(origin, texts) : new ByteRequest(origin, texts);
+    this.answers = json ? JsonLogsSerializer : ProtobufLogsSerializer;
     this.loss = new LossTrace(options.metrics, options.instance);
   }
 
@@ -39,55 +60,62 @@ export class FlowPush {
     const { wanted, texts, config } = this.options;
     const rows: number[] = [];
     for (let row = 0; row < batch.length; row++) if (wanted(batch, row)) rows.push(row);
-    const delivery = new Delivery();
-    const groups: FlowSum[][] = [];
     const { aggregate } = config.flows;
-    if (aggregate !== 'none') {
-      const sums = await addUp(batch, rows, aggregate, texts);
-      for (let at = 0; at < sums.length; at += RECORDS) groups.push(sums.slice(at, at + RECORDS));
-    }
-    const requests = aggregate === 'none' ? Math.ceil(rows.length / RECORDS) : groups.length;
-    for (let i = 0; i < requests; i++) {
+    const sums = aggregate === 'none' ? undefined : await addUp(batch, rows, aggregate, { texts, scratch: this.scratch, signal });
+    const work: Work = { batch, rows: sums ? sums.map((sum) => sum.rows[0]!) : rows, sums };
+    const delivery = new Delivery();
+    for (let from = 0; from < work.rows.length; ) {
       signal.throwIfAborted();
-      const sums = groups[i] ?? singly(batch, rows.slice(i * RECORDS, (i + 1) * RECORDS), texts);
       try {
-        await this.send(sums, delivery, signal);
+        from = await this.send(work, from, delivery, signal);
       } catch (error) {
-        if (i === 0 || !(error instanceof RetinaError) || !error.retryable) throw error;
-        const left =
-          aggregate === 'none'
-            ? rows.slice(i * RECORDS)
-            : groups
-                .slice(i)
-                .flat()
-                .flatMap((sum) => sum.rows);
-        return this.partly(delivery, left, error);
+        if (from === 0 || !(error instanceof RetinaError) || !error.retryable) throw error;
+        return this.partly(delivery, sums ? sums.slice(from).flatMap((sum) => sum.rows) : rows.slice(from), error);
       }
-      await turn();
     }
     return delivery.result();
   }
 
-  private async send(sums: readonly FlowSum[], delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const { origin, transport, credentials } = this.options;
-    const now = Date.now();
-    const records = sums.map((sum) => logRecord(sum, origin, now));
+  /** One request, from record `from` on; resolves with where the next begins. */
+  private async send(work: Work, from: number, delivery: Delivery, signal: AbortSignal): Promise<number> {
+    const { transport, credentials } = this.options;
+    const { request } = this;
+    request.begin(Date.now());
     const lost = this.loss.read();
-    if (lost) records.unshift(lossRecord(lost.total, lost.causes, origin, now));
-    const flows = sums.reduce((n, sum) => n + sum.rows.length, 0);
-    await turn(); // writing them takes as long as making them
+    if (lost) request.loss(lost);
+    const to = await this.write(work, from, signal);
+    const flows = work.sums ? work.sums.slice(from, to).reduce((n, sum) => n + sum.rows.length, 0) : to - from;
     const current = await credentials.read();
     try {
-      const answer = await transport.send('logs', this.serializer.serializeRequest(records)!, current, signal);
-      const read = () => (answer.length > 0 ? this.serializer.deserializeResponse(answer) : undefined);
-      const { rejected, message } = rejection(read, 'rejectedLogRecords', sums.length);
+      const answer = await transport.send('logs', request.end(), current, signal);
+      const read = () => (answer.length > 0 ? this.answers.deserializeResponse(answer) : undefined);
+      const { rejected, message } = rejection(read, 'rejectedLogRecords', to - from);
       // Of sums nobody says which were rejected: the share of them stands for the records in them.
-      delivery.answered(Math.round((flows * rejected) / Math.max(1, sums.length)), message);
+      delivery.answered(Math.round((flows * rejected) / (to - from)), message);
       lost?.told();
     } catch (error) {
+      request.abandon(); // who broke off may not have read all of it yet
       lost?.untold();
       delivery.failed(error, flows);
     }
+    return to;
+  }
+
+  private async write({ batch, rows, sums }: Work, from: number, signal: AbortSignal): Promise<number> {
+    const { request } = this;
+    const { aggregate } = this.options.config.flows;
+    const most = Math.min(rows.length, from + REQUEST_RECORDS);
+    let until = performance.now() + SLICE_MS;
+    let at = from;
+    while (at < most && request.size < REQUEST_BYTES) {
+      const row = rows[at]!;
+      request.record(batch, row, aggregate, sums?.[at]!.totals ?? this.one.clear().add(batch, row));
+      if (++at % RECORDS_PER_LOOK !== 0 || performance.now() < until) continue;
+      await turn();
+      signal.throwIfAborted(); // the next push writes into the same memory
+      until = performance.now() + SLICE_MS;
+    }
+    return at;
   }
 
   private partly(delivery: Delivery, left: number[], error: RetinaError): PartialDelivery {

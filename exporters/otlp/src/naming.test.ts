@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { family } from '@retina/testkit';
-import { address } from './flow-attributes.ts';
+import { address } from './attribute-writer.ts';
 import { ATTRIBUTES, END_ATTRIBUTES, KNOWN, namesOf } from './naming.ts';
 import { resourceAttributes } from './resource.ts';
 

@@ -1,0 +1,76 @@
+import type { Attributes } from '@opentelemetry/api';
+
+/** A name of an attribute, with its encoding. */
+export interface Key {
+  readonly name: string;
+  /** The field `key` of a KeyValue: tag, length and name. */
+  readonly bytes: Uint8Array;
+}
+
+export function key(name: string): Key {
+  const text = Buffer.from(name);
+  if (text.length > 127) throw new RangeError(`the attribute name ${name} is too long`);
+  return { name, bytes: Uint8Array.of(0x0a, text.length, ...text) };
+}
+
+/** Attributes that say the same for many records, by a number. */
+export type Block = 'terms' | 'src' | 'dst' | 'srcOwner' | 'dstOwner';
+
+/** Takes a record's attributes, one after the other: as an object, or as bytes right away. */
+export interface AttributeWriter {
+  text(key: Key, value: string): void;
+  number(key: Key, value: number): void;
+  flag(key: Key, value: boolean): void;
+  texts(key: Key, values: readonly string[]): void;
+  /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, as text. */
+  address(key: Key, bytes: Uint8Array): void;
+  /** Writes a block that was remembered under this number and of this owner; false where it has to be written out, then `remember`ed. */
+  recall(block: Block, id: number, owner: object | undefined): boolean;
+  remember(block: Block, id: number, owner: object | undefined): void;
+}
+
+/** For encodings that are made of objects. */
+export class AttributeObject implements AttributeWriter {
+  readonly attributes: Attributes = {};
+
+  text({ name }: Key, value: string): void {
+    this.attributes[name] = value;
+  }
+  number({ name }: Key, value: number): void {
+    this.attributes[name] = value;
+  }
+  flag({ name }: Key, value: boolean): void {
+    this.attributes[name] = value;
+  }
+  texts({ name }: Key, values: readonly string[]): void {
+    this.attributes[name] = [...values];
+  }
+  address({ name }: Key, bytes: Uint8Array): void {
+    this.attributes[name] = address(bytes);
+  }
+  recall(): boolean {
+    return false;
+  }
+  remember(): void {}
+}
+
+/** RFC 5952 text of 16 bytes, IPv4 without its prefix. */
+export function address(bytes: Uint8Array): string {
+  if (isMapped(bytes)) return `${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
+  const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
+  let best = { at: -1, length: 1 }; // a single zero group is not shortened
+  for (let i = 0; i < 8; i++) {
+    let n = 0;
+    while (i + n < 8 && groups[i + n] === 0) n++;
+    if (n > best.length) best = { at: i, length: n };
+    i += n;
+  }
+  const text = (part: number[]) => part.map((group) => group.toString(16)).join(':');
+  if (best.at < 0) return text(groups);
+  return `${text(groups.slice(0, best.at))}::${text(groups.slice(best.at + best.length))}`;
+}
+
+export function isMapped(bytes: Uint8Array): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
+  return bytes[10] === 0xff && bytes[11] === 0xff;
+}

@@ -1,0 +1,78 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { type FlowBatch, TCP_FLAGS } from '@retina/sdk';
+import { AttributeBytes } from './attribute-bytes.ts';
+import { type Aggregate, type FlowTexts, writeIdentity } from './flow-attributes.ts';
+
+/** How much one record says, or several that say it of the same. */
+export class FlowTotals {
+  records = 0;
+  start = Infinity;
+  end = 0;
+  bytes = 0;
+  packets = 0;
+  retransmits = 0;
+  /** The last one known. */
+  rttMicros = 0;
+  readonly flags: number[] = new Array<number>(TCP_FLAGS.length).fill(0);
+
+  clear(): this {
+    this.records = this.end = this.bytes = this.packets = this.retransmits = this.rttMicros = 0;
+    this.start = Infinity;
+    this.flags.fill(0);
+    return this;
+  }
+
+  add(batch: FlowBatch, row: number): this {
+    this.records++;
+    this.start = Math.min(this.start, finite(batch.start(row)));
+    this.end = Math.max(this.end, finite(batch.end(row)));
+    this.bytes += finite(batch.bytes(row));
+    this.packets += finite(batch.packets(row));
+    this.retransmits += batch.retransmits(row);
+    this.rttMicros = batch.rttMicros(row) || this.rttMicros;
+    for (let flag = 0; flag < this.flags.length; flag++) this.flags[flag]! += batch.flagCount(row, flag);
+    return this;
+  }
+}
+
+/** Numbers of a record that lies: JSON has no NaN. */
+function finite(value: number): number {
+  return Number.isFinite(value) ? value : 0;
+}
+
+/** Records that are about the same, added up. */
+export interface FlowSum {
+  /** Whose sum this is, ascending. */
+  readonly rows: number[];
+  readonly totals: FlowTotals;
+}
+
+/** Time after which adding up gives way to the event loop, and rows between two looks at the clock. */
+const SLICE_MS = 4;
+const ROWS_PER_LOOK = 64;
+
+/** Adds up rows by who they are about. */
+export async function addUp(
+  batch: FlowBatch,
+  rows: readonly number[],
+  by: Exclude<Aggregate, 'none'>,
+  { texts, scratch, signal }: { texts: FlowTexts; scratch: AttributeBytes; signal: AbortSignal },
+): Promise<FlowSum[]> {
+  const sums = new Map<string, FlowSum>();
+  let until = performance.now() + SLICE_MS;
+  for (let i = 0; i < rows.length; i++) {
+    const row = rows[i]!;
+    scratch.length = 0;
+    writeIdentity(scratch, batch, row, by, texts);
+    const same = scratch.buffer.toString('latin1', 0, scratch.length); // what is written the same is the same
+    let sum = sums.get(same);
+    if (!sum) sums.set(same, (sum = { rows: [], totals: new FlowTotals() }));
+    sum.rows.push(row);
+    sum.totals.add(batch, row);
+    if (i % ROWS_PER_LOOK !== 0 || performance.now() < until) continue;
+    await turn();
+    signal.throwIfAborted();
+    until = performance.now() + SLICE_MS;
+  }
+  return [...sums.values()];
+}
