@@ -22,6 +22,7 @@ test('nothing that a plugin forgets, leaves behind or does too late ends the pro
   const { code, stdout, stderr } = await run(`
     const logger = memoryLogger();
     const fail = async (text) => { await sleep(1); throw new Error(text); };
+    const ended = (ctx) => new Promise((resolve) => ctx.signal.addEventListener('abort', resolve));
     const ways = {
       forgotten: () => void fail('forgotten'),
       timer: () => void setTimeout(() => { throw new Error('timer'); }, 1),
@@ -29,20 +30,22 @@ test('nothing that a plugin forgets, leaves behind or does too late ends the pro
       task: (ctx) => { let once = false; ctx.every(1, () => { if (!once) void fail('task'); once = true; }); },
       thenable: (ctx) => { let once = false; ctx.every(1, () => { if (once) return; once = true; return { then: (_, no) => no(new Error('thenable')) }; }); },
       // Goes on although its scope has ended, and takes something then.
-      late: (ctx) => void (async () => { await sleep(150); ctx.defer(() => {}); })(),
-      both: async (ctx) => { const a = sleep(150).then(() => ctx.use({ [Symbol.dispose]() {} })); const b = sleep(160).then(() => ctx.every(5, () => {})); await a; await b; },
+      late: (ctx) => void (async () => { await ended(ctx); await sleep(150); ctx.defer(() => {}); })(),
+      both: async (ctx) => { const a = ended(ctx).then(() => sleep(150)).then(() => ctx.use({ [Symbol.dispose]() {} })); const b = ended(ctx).then(() => sleep(160)).then(() => ctx.every(5, () => {})); await a; await b; },
       setup: async (ctx) => { await sleep(300); ctx.every(5, () => {}); },
       aborted: (ctx) => void ctx.signal.addEventListener('abort', async () => { throw new Error('aborted'); }),
       waiter: (ctx) => void sleep(60_000, undefined, { signal: ctx.signal }),
     };
     const plugins = Object.entries(ways).map(([name, setup]) => plugin(name, { setup }));
     const host = await startHost(plugins, { logger, limits: { setupMs: 100, handlerMs: 50, failures: 9, slow: 9, restartMs: 60_000, restartMaxMs: 60_000, releaseMs: 200 } });
-    await sleep(30);
-    const early = ['forgotten', 'timer', 'emitter', 'task', 'thenable'].map((name) => [name, sample(host.metrics, 'retina_handler_errors_total', 'plugin', name)]);
+    const seen = () => ['forgotten', 'timer', 'emitter', 'task', 'thenable'].map((name) => [name, sample(host.metrics, 'retina_handler_errors_total', 'plugin', name)]);
+    await until(() => seen().every(([, errors]) => errors > 0), 'errors counted');
+    const early = seen();
     await host.stop(500);
-    await sleep(300);
     const of = (name) => logger.lines.filter((line) => line.fields.plugin === name && /caught it|threw|after its scope/.test(line.message));
-    console.log(JSON.stringify([early, Object.keys(ways).filter((name) => of(name).length === 0), of('late').map((line) => [line.fields.late, line.fields.error?.split('\\n')[0]])]));`);
+    const silent = () => Object.keys(ways).filter((name) => of(name).length === 0);
+    await until(() => silent().length === 0, 'each named').catch(() => {});
+    console.log(JSON.stringify([early, silent(), of('late').map((line) => [line.fields.late, line.fields.error?.split('\\n')[0]])]));`);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const [early, silent, late] = JSON.parse(stdout) as [[string, number][], string[], [string, string][]];
   expect(early).toEqual(['forgotten', 'timer', 'emitter', 'task', 'thenable'].map((name) => [name, 1]));
