@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MetricFamily } from '@retina/sdk';
+import type { MetricFamily, PartialDelivery } from '@retina/sdk';
 import type { z } from 'zod';
 import { family } from '@retina/testkit';
+import { attributes, type Received } from '../test/collector.ts';
 import { context, flowBatch, never } from '../test/context.ts';
 import { field, GrpcReceiver, HttpReceiver, retryInfo, status } from '../test/receiver.ts';
 import { LossTrace } from './loss.ts';
@@ -140,11 +141,44 @@ describe('answers by HTTP', () => {
     const options = { ...json, endpoint: receiver.url, flows: { enabled: true, exclude: [{ verdict: 'dropped' }] } };
     await using opened = context(options);
     const sink = await openSink(opened.ctx);
-    const result = await sink.flows!(flowBatch(2500), never);
+    const result = (await sink.flows!(flowBatch(2500), never)) as PartialDelivery;
+    const arrived = receiver.requests.filter((_, i) => i !== 5).flatMap(({ body }) => portsOf(body));
+    const left = (result.retry ?? []).map((row) => 40_000 + (row % 1000));
     const wanted = Array.from({ length: 2500 }, (_, i) => i).filter((i) => i % 10 !== 9);
-    expect(result).toEqual({ refused: 5, retry: wanted.slice(1000), retryAfterMs: 1000, cause: 'status 429' });
+    expect(result).toMatchObject({ refused: 5, retryAfterMs: 1000, cause: 'status 429' });
+    expect([...arrived, ...left].sort()).toEqual(wanted.map((row) => 40_000 + (row % 1000)).sort());
+    expect(left.length).toBeGreaterThanOrEqual(200);
+  });
+
+  it('flows: nothing is sent any more once it failed, and all of it is asked for again if none arrived', async () => {
+    await using receiver = await HttpReceiver.start((_, response) => void response.writeHead(503).end());
+    await using opened = context({ ...json, endpoint: receiver.url, flows: { enabled: true } });
+    const sink = await openSink(opened.ctx);
+    await expect(sink.flows!(flowBatch(5000), never)).rejects.toMatchObject({ code: 'RETINA_EXPORT_RETRY' });
+    expect(receiver.requests.length).toBeLessThanOrEqual(2);
+  });
+
+  it('flows: an aborted push leaves nothing behind that the next one trips over', async () => {
+    await using receiver = await HttpReceiver.start((_, response, n) => void (n > 2 && ok(response)));
+    const http = { protocol: 'http/protobuf', compression: 'none', endpoint: receiver.url } as const;
+    await using opened = context({ ...http, flows: { enabled: true } });
+    const sink = await openSink(opened.ctx);
+    await expect(sink.flows!(flowBatch(5000), AbortSignal.timeout(300))).rejects.toMatchObject({ name: /Error/ });
+    const before = receiver.requests.length;
+    expect(await sink.flows!(flowBatch(3000), never)).toBeUndefined();
+    const bytes = receiver.requests.slice(before).reduce((sum, { body }) => sum + body.toString('latin1').split('retina.flow.packets').length - 1, 0); // prettier-ignore
+    expect(bytes).toBe(3000);
   });
 });
+
+/** Source ports of the records of a JSON request. */
+function portsOf(body: Buffer): number[] {
+  const { resourceLogs } = JSON.parse(body.toString()) as {
+    resourceLogs: { scopeLogs: { logRecords: Received[] }[] }[];
+  };
+  const records = resourceLogs.flatMap(({ scopeLogs }) => scopeLogs.flatMap(({ logRecords }) => logRecords));
+  return records.map((record) => attributes(record['attributes'])['source.port'] as number);
+}
 
 describe('the trace of loss', () => {
   it('says once in the log how many records are missing from it, and again if that did not arrive', async () => {
@@ -159,12 +193,7 @@ describe('the trace of loss', () => {
         ],
       ),
     ];
-    await using receiver = await HttpReceiver.start(
-      (_, response, n) => void response.writeHead(n === 2 ? 503 : 200).end('{}'),
-    );
-    await using opened = context({ ...json, endpoint: receiver.url, flows: { enabled: true } }, families);
-    const sink = await openSink(opened.ctx);
-    await sink.flows!(flowBatch(1), never); // nothing is lost
+    await using opened = context({ ...json, flows: { enabled: true } }, families);
     lost = 7;
     const push = new LossTrace(opened.ctx.metrics, 'otlp');
     expect(push.read()).toBeUndefined(); // what was lost before it began is another's
@@ -177,6 +206,26 @@ describe('the trace of loss', () => {
     again.told();
     expect(push.read(now + 20_000)).toBeUndefined();
   });
+
+  it.each(['http/json', 'http/protobuf'] as const)('arrives by %s: once, before the records that came through', async (protocol) => {
+    let lost = 3;
+    const families = () => [
+      family('retina_export_lost_records_total', ['exporter', 'cause'], [[['otlp', 'queue_full'], lost], [['otlp', 'gave_up'], lost * 2]]),
+    ];
+    await using receiver = await HttpReceiver.start((_, response, n) => void response.writeHead(n === 1 ? 503 : 200).end());
+    await using opened = context({ endpoint: receiver.url, protocol, compression: 'none', flows: { enabled: true } }, families);
+    const sink = await openSink(opened.ctx);
+    lost = 10;
+    await expect(sink.flows!(flowBatch(1), never)).rejects.toMatchObject({ code: 'RETINA_EXPORT_RETRY' });
+    await sink.flows!(flowBatch(1), never);
+    await sink.flows!(flowBatch(1), never);
+    const found = receiver.requests.map(({ body }) => body.toString('latin1').includes('21 flow records were lost before this one'));
+    expect(found).toEqual([true, true, false]); // the first did not arrive
+    if (protocol !== 'http/json') return;
+    const records = (JSON.parse(receiver.requests[1]!.body.toString()) as Received)['resourceLogs'][0].scopeLogs[0].logRecords as Received[];
+    expect(records.map((record) => record['eventName'])).toEqual(['retina.flow.lost', 'retina.flow']);
+    expect(attributes(records[0]!['attributes'])).toEqual({ 'retina.lost.records': 21, 'retina.lost.queue_full': 7, 'retina.lost.gave_up': 14 });
+  }); // prettier-ignore
 });
 
 describe('deltas', () => {

@@ -9,6 +9,11 @@ export class Delivery {
   private cause: string | undefined;
   private firstRefusal: RetinaError | undefined;
 
+  /** Something is settled: it arrived, or was refused for good. */
+  get some(): boolean {
+    return this.arrived > 0 || this.firstRefusal !== undefined;
+  }
+
   /** An answer came; `rejected` items of the request were not accepted. */
   answered(rejected: number, message: string | undefined): void {
     this.arrived++;

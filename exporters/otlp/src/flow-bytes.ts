@@ -3,7 +3,15 @@ import { SeverityNumber } from '@opentelemetry/api';
 import { type FlowBatch, Verdict } from '@retina/sdk';
 import { AttributeBytes } from './attribute-bytes.ts';
 import { varintSize } from './byte-writer.ts';
-import { type Aggregate, type FlowTexts, title, writeDetails, writeIdentity, writeLoss, writeTotals } from './flow-attributes.ts';
+import {
+  type Aggregate,
+  type FlowTexts,
+  title,
+  writeDetails,
+  writeIdentity,
+  writeLoss,
+  writeTotals,
+} from './flow-attributes.ts';
 import type { LogRequest, RecordOrigin } from './flow-objects.ts';
 import type { FlowTotals } from './flow-totals.ts';
 import type { Loss } from './loss.ts';
@@ -28,7 +36,7 @@ const LOST = eventName('retina.flow.lost');
  * serializer makes of the same records. Resource and scope are encoded once.
  */
 export class ByteRequest implements LogRequest {
-  private out = new AttributeBytes();
+  private readonly out = new AttributeBytes();
   private readonly texts: FlowTexts;
   private readonly resource: Uint8Array;
   private readonly scope: Uint8Array;
@@ -91,11 +99,7 @@ export class ByteRequest implements LogRequest {
     at -= this.resource.length;
     out.buffer.set(this.resource, at);
     at = this.before(at, 1, records - at);
-    return out.buffer.subarray(at, records);
-  }
-
-  abandon(): void {
-    this.out = new AttributeBytes();
+    return new Uint8Array(out.buffer.subarray(at, records)); // a copy: the next is written while this one is sent
   }
 
   /** Begins a LogRecord; two bytes are left for its length. */

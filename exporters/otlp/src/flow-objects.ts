@@ -4,7 +4,15 @@ import type { Resource } from '@opentelemetry/resources';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import { type FlowBatch, Verdict } from '@retina/sdk';
 import { AttributeObject } from './attribute-writer.ts';
-import { type Aggregate, type FlowTexts, title, writeDetails, writeIdentity, writeLoss, writeTotals } from './flow-attributes.ts';
+import {
+  type Aggregate,
+  type FlowTexts,
+  title,
+  writeDetails,
+  writeIdentity,
+  writeLoss,
+  writeTotals,
+} from './flow-attributes.ts';
 import type { FlowTotals } from './flow-totals.ts';
 import type { Loss } from './loss.ts';
 import { hrTime } from './points.ts';
@@ -23,10 +31,7 @@ export interface LogRequest {
   record(batch: FlowBatch, row: number, by: Aggregate, totals: FlowTotals): void;
   /** Bytes so far, about. */
   readonly size: number;
-  /** Valid until the next `begin`. */
   end(): Uint8Array;
-  /** What `end` gave may still be read by whoever was given up: it is left to them. */
-  abandon(): void;
 }
 
 /** Requests by the SDK's objects: for JSON. */
@@ -71,8 +76,6 @@ export class ObjectRequest implements LogRequest {
   end(): Uint8Array {
     return JsonLogsSerializer.serializeRequest(this.records)!;
   }
-
-  abandon(): void {}
 
   private event(eventName: string, warn: boolean, body: string, time: number, attributes: Attributes): void {
     this.records.push({

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type FlowBatch, TCP_FLAGS } from '@retina/sdk';
-import { AttributeBytes } from './attribute-bytes.ts';
+import type { AttributeBytes } from './attribute-bytes.ts';
 import { type Aggregate, type FlowTexts, writeIdentity } from './flow-attributes.ts';
 
 /** How much one record says, or several that say it of the same. */

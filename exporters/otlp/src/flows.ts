@@ -12,9 +12,10 @@ import { type Loss, LossTrace } from './loss.ts';
 import type { OtlpConfig } from './options.ts';
 import type { Transport } from './transport.ts';
 
-/** Most bytes and records of one request: receivers take 4 MiB by default, and what is refused is lost as a whole. */
+/** Bytes of one request: receivers take 4 MiB by default, and each is a wait for its answer. */
 const REQUEST_BYTES = 1024 * 1024;
-const REQUEST_RECORDS = 1000;
+/** Requests on their way at a time: one is written while others are compressed, sent and answered. */
+const UNDERWAY = 2;
 /** Time after which writing a request gives way to the event loop, and records between two looks at the clock. */
 const SLICE_MS = 4;
 const RECORDS_PER_LOOK = 32;
@@ -36,6 +37,16 @@ interface Work {
   /** One each, in order; of a sum its first. */
   readonly rows: readonly number[];
   readonly sums: readonly FlowSum[] | undefined;
+}
+
+/** One request. */
+interface Parcel {
+  readonly from: number;
+  readonly to: number;
+  /** Flow records in it. */
+  readonly flows: number;
+  readonly lost: Loss | undefined;
+  readonly body: Uint8Array;
 }
 
 /** Pushes flow records as log records: what the filter wants, added up where that is asked for, with a trace of what was lost. */
@@ -61,53 +72,67 @@ export class FlowPush {
     const rows: number[] = [];
     for (let row = 0; row < batch.length; row++) if (wanted(batch, row)) rows.push(row);
     const { aggregate } = config.flows;
-    const sums = aggregate === 'none' ? undefined : await addUp(batch, rows, aggregate, { texts, scratch: this.scratch, signal });
+    const sums =
+      aggregate === 'none' ? undefined : await addUp(batch, rows, aggregate, { texts, scratch: this.scratch, signal });
     const work: Work = { batch, rows: sums ? sums.map((sum) => sum.rows[0]!) : rows, sums };
     const delivery = new Delivery();
-    for (let from = 0; from < work.rows.length; ) {
-      signal.throwIfAborted();
-      try {
-        from = await this.send(work, from, delivery, signal);
-      } catch (error) {
-        if (from === 0 || !(error instanceof RetinaError) || !error.retryable) throw error;
-        return this.partly(delivery, sums ? sums.slice(from).flatMap((sum) => sum.rows) : rows.slice(from), error);
-      }
+    const underway = new Set<Promise<void>>();
+    let failure: { readonly error: unknown } | undefined;
+    const left: number[] = [];
+    let from = 0;
+    while (from < work.rows.length && !failure) {
+      const parcel = await this.pack(work, from, signal);
+      from = parcel.to;
+      const going: Promise<void> = this.send(parcel, delivery, signal)
+        .catch((error: unknown) => {
+          failure ??= { error };
+          left.push(...rowsOf(work, parcel.from, parcel.to));
+        })
+        .finally(() => underway.delete(going));
+      underway.add(going);
+      if (underway.size >= UNDERWAY) await Promise.race(underway);
     }
-    return delivery.result();
+    await Promise.all(underway);
+    if (!failure) return delivery.result();
+    const { error } = failure;
+    if (!delivery.some || !(error instanceof RetinaError) || !error.retryable) throw error;
+    return partly(delivery, [...left, ...rowsOf(work, from, work.rows.length)], error);
   }
 
-  /** One request, from record `from` on; resolves with where the next begins. */
-  private async send(work: Work, from: number, delivery: Delivery, signal: AbortSignal): Promise<number> {
-    const { transport, credentials } = this.options;
+  /** Writes one request, from record `from` on. */
+  private async pack(work: Work, from: number, signal: AbortSignal): Promise<Parcel> {
     const { request } = this;
+    signal.throwIfAborted();
     request.begin(Date.now());
     const lost = this.loss.read();
     if (lost) request.loss(lost);
     const to = await this.write(work, from, signal);
-    const flows = work.sums ? work.sums.slice(from, to).reduce((n, sum) => n + sum.rows.length, 0) : to - from;
-    const current = await credentials.read();
+    await turn(); // in JSON, writing what was put together takes as long again
+    signal.throwIfAborted();
+    return { from, to, flows: rowsOf(work, from, to).length, lost, body: request.end() };
+  }
+
+  private async send({ from, to, flows, lost, body }: Parcel, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const { transport, credentials } = this.options;
     try {
-      const answer = await transport.send('logs', request.end(), current, signal);
+      const answer = await transport.send('logs', body, await credentials.read(), signal);
       const read = () => (answer.length > 0 ? this.answers.deserializeResponse(answer) : undefined);
       const { rejected, message } = rejection(read, 'rejectedLogRecords', to - from);
       // Of sums nobody says which were rejected: the share of them stands for the records in them.
       delivery.answered(Math.round((flows * rejected) / (to - from)), message);
       lost?.told();
     } catch (error) {
-      request.abandon(); // who broke off may not have read all of it yet
       lost?.untold();
       delivery.failed(error, flows);
     }
-    return to;
   }
 
   private async write({ batch, rows, sums }: Work, from: number, signal: AbortSignal): Promise<number> {
     const { request } = this;
     const { aggregate } = this.options.config.flows;
-    const most = Math.min(rows.length, from + REQUEST_RECORDS);
     let until = performance.now() + SLICE_MS;
     let at = from;
-    while (at < most && request.size < REQUEST_BYTES) {
+    while (at < rows.length && request.size < REQUEST_BYTES) {
       const row = rows[at]!;
       request.record(batch, row, aggregate, sums?.[at]!.totals ?? this.one.clear().add(batch, row));
       if (++at % RECORDS_PER_LOOK !== 0 || performance.now() < until) continue;
@@ -117,14 +142,18 @@ export class FlowPush {
     }
     return at;
   }
+}
 
-  private partly(delivery: Delivery, left: number[], error: RetinaError): PartialDelivery {
-    const { retryAfterMs, found } = error;
-    return {
-      ...delivery.result(),
-      retry: left.sort((a, b) => a - b),
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-      ...(found !== undefined && { cause: found }),
-    };
-  }
+/** Rows of the batch that records from one to another stand for. */
+function rowsOf({ rows, sums }: Work, from: number, to: number): readonly number[] {
+  return sums ? sums.slice(from, to).flatMap((sum) => sum.rows) : rows.slice(from, to);
+}
+
+function partly(delivery: Delivery, left: number[], { retryAfterMs, found }: RetinaError): PartialDelivery {
+  return {
+    ...delivery.result(),
+    retry: left.sort((a, b) => a - b),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+    ...(found !== undefined && { cause: found }),
+  };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { gzip, type ZlibOptions } from 'node:zlib';
 import { httpFailure, RetinaError } from '@retina/sdk';
 import type { Credentials } from './credentials.ts';
 import type { OtlpConfig } from './options.ts';
@@ -9,7 +9,9 @@ import { adviceFor, LONGEST_ANSWER, type Signal, type Transport, unreachable } f
 // `import` from node:http would read all its exports, among them those that load an HTTP client of 11 MB.
 const http = process.getBuiltinModule('node:http');
 const https = process.getBuiltinModule('node:https');
-const zip = promisify(gzip);
+/** Half the work of the default, for a fifth more bytes. */
+const LEVEL = 3;
+const zip = promisify(gzip) as (body: Uint8Array, options: ZlibOptions) => Promise<Buffer>;
 
 /** OTLP over HTTP/1.1, protobuf or JSON. */
 export class HttpTransport implements Transport {
@@ -24,7 +26,7 @@ export class HttpTransport implements Transport {
   async send(signal: Signal, body: Uint8Array, credentials: Credentials, abort: AbortSignal): Promise<Uint8Array> {
     const { config } = this;
     const url = urlOf(config, signal);
-    const packed = config.compression === 'gzip' ? await zip(body) : body;
+    const packed = config.compression === 'gzip' ? await zip(body, { level: LEVEL }) : body;
     const receiver = `${url.origin}${url.pathname}`;
     const time = new AbortController();
     const options: RequestOptions = {
@@ -70,7 +72,7 @@ export class HttpTransport implements Transport {
     this.madeFor = credentials;
     const { serverName, insecureSkipVerify } = this.config.tls;
     const { ca, cert, key } = credentials;
-    const common = { keepAlive: true, maxSockets: 2 };
+    const common = { keepAlive: true, maxSockets: 4 };
     this.agent =
       url.protocol === 'https:'
         ? new https.Agent({

@@ -1,17 +1,25 @@
 /**
- * What a push of 100 000 series and 50 000 flow records cost: `pnpm bench` in this package. The receiver is a process of its own that
- * counts bytes and answers; figures are this process's. A turn is measured by the processor time between two turns of the event loop, so
- * that what else runs on the machine does not show as a pause.
+ * What a push of 100 000 series and 50 000 flow records cost, what writing a record costs beside the SDK's way, and what becomes of
+ * 50 000 and of 500 000 records a second: `pnpm bench` in this package. The receiver is a process of its own that counts bytes and
+ * answers; figures are this process's.
  */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
 import { connect, createServer } from 'node:net';
-import type { MetricFamily } from '@retina/sdk';
-import { context, flowBatch, never } from './context.ts';
+import { inspect } from 'node:util';
+import { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
+import { costOf, flowLoad, podFamily, ReceiverProcess, residentMiB } from '@retina/testkit';
+import { ByteRequest } from '../src/flow-bytes.ts';
+import { ObjectRequest } from '../src/flow-objects.ts';
+import { FlowTotals } from '../src/flow-totals.ts';
+import exporter from '../src/index.ts';
+import { resourceOf } from '../src/resource.ts';
+import { context, ENDPOINTS, flowBatch, never } from './context.ts';
 
 const SERIES = 100_000;
 const RECORDS = 50_000;
+const ROUNDS = 100;
+const SECONDS = Number(process.env['SECONDS'] ?? 8);
 
 if (process.argv[2] === 'receiver') await receive(process.argv[3] === 'grpc');
 else await measure();
@@ -35,107 +43,84 @@ async function receive(grpc: boolean): Promise<void> {
     inner.on('error', () => socket.destroy());
   }).listen(0);
   await once(proxy, 'listening');
-  process.on('message', () => process.send!(bytes));
-  process.send!((proxy.address() as { port: number }).port);
+  ReceiverProcess.answer((proxy.address() as { port: number }).port, () => bytes);
 }
 
 async function measure(): Promise<void> {
+  say('one record, microseconds of processor time', writing());
   const rows: Record<string, unknown>[] = [];
-  for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) {
+  for (const protocol of process.env['LOAD'] ? [] : (['grpc', 'http/protobuf', 'http/json'] as const)) {
     for (const compression of ['gzip', 'none'] as const) rows.push(await once_(protocol, compression));
   }
-  console.table(rows); // eslint-disable-line no-console -- its output
+  say('pushes', rows);
+  for (const [protocol, rate] of [['http/protobuf', 50_000], ['grpc', 50_000], ['http/protobuf', 500_000], ['grpc', 500_000]] as const) {
+    using receiver = await ReceiverProcess.start(import.meta.filename, 'receiver', protocol);
+    const options = { endpoint: `http://127.0.0.1:${receiver.port}`, protocol, metrics: { enabled: false }, flows: { enabled: true } };
+    const load = await flowLoad({ exporter, options, rate, seconds: SECONDS });
+    say(`${rate} records/s by ${protocol}`, { ...load, 'wire bytes a record': Math.round((await receiver.bytes()) / load.delivered) });
+  } // prettier-ignore
   process.exit(0);
 }
 
 async function once_(protocol: 'grpc' | 'http/protobuf' | 'http/json', compression: 'gzip' | 'none') {
-  const child = fork(import.meta.filename, ['receiver', protocol], { execArgv: process.execArgv });
-  const [port] = (await once(child, 'message')) as [number];
-  const wire = async () => {
-    child.send('bytes');
-    return ((await once(child, 'message')) as [number])[0];
-  };
-  const before = rss();
+  using receiver = await ReceiverProcess.start(import.meta.filename, 'receiver', protocol);
+  const before = residentMiB();
   const { openSink } = await import('../src/sink.ts');
   let value = 1;
   const opened = context(
-    { endpoint: `http://127.0.0.1:${port}`, protocol, compression, flows: { enabled: true } },
-    () => [pods(SERIES, () => value)],
+    { endpoint: `http://127.0.0.1:${receiver.port}`, protocol, compression, flows: { enabled: true } },
+    () => [podFamily(SERIES, (i) => i * value)],
   );
   const sink = await openSink(opened.ctx);
   await sink.flows!(flowBatch(1), never);
-  const loaded = rss();
+  const loaded = residentMiB();
   const figures: Record<string, unknown> = { protocol, compression, 'loaded MiB': loaded - before };
   await sink.metrics!(opened.ctx.metrics, never); // compiled
-  const metrics = await cost(async () => void (value++, await sink.metrics!(opened.ctx.metrics, never)), wire);
+  const metrics = await costOf(async () => void (value++, await sink.metrics!(opened.ctx.metrics, never)), receiver);
   const batch = flowBatch(1000);
-  const flows = await cost(async () => {
+  const flows = await costOf(async () => {
     for (let sent = 0; sent < RECORDS; sent += 1000) await sink.flows!(batch, never);
-  }, wire);
-  Object.assign(figures, prefixed('100k series', metrics), prefixed('50k flows', flows), { 'RSS MiB': rss() });
+  }, receiver);
+  Object.assign(figures, prefixed('100k series', metrics), prefixed('50k flows', flows), { 'RSS MiB': residentMiB() });
   await opened[Symbol.asyncDispose]();
-  child.kill();
   return figures;
 }
 
-async function cost(work: () => Promise<void>, wire: () => Promise<number>) {
-  const bytes = await wire();
-  const cpu = process.cpuUsage();
-  const began = performance.now();
-  await work();
-  const { user, system } = process.cpuUsage(cpu);
-  const wall = performance.now() - began;
-  const sent = (await wire()) - bytes;
-  const turns = longestTurn(); // it keeps the loop busy, so it watches a run of its own
-  await work();
-  const longest = turns();
-  return {
-    'CPU ms': Math.round((user + system) / 1000),
-    'wall ms': Math.round(wall),
-    'longest turn ms': longest,
-    'wire MB': Math.round(sent / 1e4) / 100,
-  };
+function say(what: string, figures: unknown): void {
+  process.stdout.write(`${what}: ${inspect(figures, { depth: 4, breakLength: 160 })}\n`);
 }
 
-/** Watches the event loop; the result ends that and says the most processor time, in milliseconds, that one turn took. */
-function longestTurn(): () => number {
-  let longest = 0;
-  let last = process.threadCpuUsage();
-  let watching = true;
-  const look = () => {
-    const { user, system } = process.threadCpuUsage(last);
-    longest = Math.max(longest, user + system);
-    last = process.threadCpuUsage();
-    if (watching) setImmediate(look);
+/** Both ways in one run, alternately. */
+function writing(): Record<string, number> {
+  const texts = {
+    endpoints: { byId: (id: number) => ENDPOINTS[id] ?? ENDPOINTS[0]!, byAddress: () => ENDPOINTS[0]! },
+    labelText: (id: number) => `label ${id}`,
   };
-  setImmediate(look);
-  return () => {
-    watching = false;
-    return Math.round(longest / 100) / 10;
+  const origin = { resource: resourceOf({ nodeName: 'n', clusterName: undefined, version: '1' }, {}), scope: { name: 'retina', version: '1' } }; // prettier-ignore
+  const [bytes, objects] = [new ByteRequest(origin, texts), new ObjectRequest(origin, texts)];
+  const batch = flowBatch(1000);
+  const totals = new FlowTotals();
+  const took = { 'by the SDK': 0, 'as bytes': 0 };
+  const timed = (key: keyof typeof took, request: ByteRequest | ObjectRequest, end: () => unknown) => {
+    const before = process.threadCpuUsage();
+    request.begin(Date.now());
+    for (let i = 0; i < batch.length; i++) request.record(batch, i, 'none', totals.clear().add(batch, i));
+    end();
+    const { user, system } = process.threadCpuUsage(before);
+    took[key] += user + system;
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    timed('as bytes', bytes, () => bytes.end());
+    timed('by the SDK', objects, () => ProtobufLogsSerializer.serializeRequest(objects.records));
+  }
+  const each = (key: keyof typeof took) => took[key] / ROUNDS / batch.length;
+  return {
+    'by the SDK': each('by the SDK'),
+    'as bytes': each('as bytes'),
+    'times as fast': took['by the SDK'] / took['as bytes'],
   };
 }
 
 function prefixed(prefix: string, figures: object): object {
   return Object.fromEntries(Object.entries(figures).map(([key, value]) => [`${prefix}: ${key}`, value as unknown]));
-}
-
-function rss(): number {
-  globalThis.gc?.();
-  return Math.round(process.memoryUsage().rss / 2 ** 20);
-}
-
-function pods(n: number, value: () => number): MetricFamily {
-  const label = [
-    () => 'ingress',
-    (i: number) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`,
-    (i: number) => `namespace-${i % 50}`,
-    (i: number) => `web-7d4b9c6f5-${i.toString(36)}`,
-    () => 'Deployment',
-    (i: number) => `web-${i % 2000}`,
-  ];
-  return {
-    name: 'networkobservability_adv_forward_bytes', help: 'Bytes forwarded.', kind: 'counter', unit: 'bytes',
-    labels: ['direction', 'ip', 'namespace', 'podname', 'workload_kind', 'workload_name'], size: n,
-    live: () => true, value: (i) => i * value(), label: (i, j) => label[j]!(i), created: () => 1_700_000_000_000,
-  }; // prettier-ignore
 }

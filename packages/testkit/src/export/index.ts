@@ -1,2 +1,4 @@
 export * from './certificates.ts';
+export * from './cost.ts';
 export * from './family.ts';
+export * from './flow-load.ts';
