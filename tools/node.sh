@@ -24,9 +24,7 @@ if ! "$node" -e 'var v = process.versions.node.split("."); process.exit(v[0] > 1
 		npm install --prefix .retina/node --no-audit --no-fund --loglevel=error "$package@$version" >&2
 	fi
 	node=$PWD/$own
-	# Scripts that npm runs further down ask for it by this name.
-	npm_node_execpath=$node
-	PATH=$(dirname "$node"):$PATH
-	export npm_node_execpath PATH
+	# Scripts that npm runs further down ask for it by this name. The path stays as it is: npm itself may run with its own Node only.
+	export npm_node_execpath="$node"
 fi
 exec "$node" "$@"
