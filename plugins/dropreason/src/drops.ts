@@ -25,7 +25,8 @@ export class Drops {
   private readonly writer = new FlowWriter(1024);
   private readonly nowhere: number;
   private unparsed = [0, 0];
-  private since = Date.now();
+  /** By the monotonic clock: the other one may be set. */
+  private since = performance.now();
   private records = 0;
   /** Packets in the totals, in samples, and in neither as the metric last had it. */
   private counted = 0;
@@ -61,7 +62,8 @@ export class Drops {
   /** Flow records, and by them pod-level counters. */
   flows(batch: RecordBatch<typeof dropFlowsLayout>): void {
     const { col } = batch;
-    const now = Date.now();
+    const [now, passed] = [Date.now(), performance.now()];
+    const since = now - (passed - this.since);
     this.records += batch.length;
     for (let row = 0; row < batch.length; row++) {
       const kind = this.kinds.of(col.reason(row), col.location(row), col.marks(row));
@@ -76,15 +78,15 @@ export class Drops {
         ...common(col, row, kind),
         sourceAddress: batch.bytes('saddr', row),
         destinationAddress: batch.bytes('daddr', row),
-        firstSeen: this.since,
-        start: this.since,
+        firstSeen: since,
+        start: since,
         end: now,
         packets: col.packets(row),
         bytes: col.bytes(row),
       }, this.policies(col.chain(row))); // prettier-ignore
     }
     this.emit();
-    this.since = now;
+    this.since = passed;
   }
 
   /** Headers of a few of the packets, as flow records that count nothing: their packets are in others. */

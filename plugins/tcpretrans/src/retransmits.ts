@@ -5,6 +5,7 @@ import { type Config, KINDS, type metrics, SPURIOUS } from './declarations.ts';
 import type { retransmitsLayout } from './tcpretrans.gen.ts';
 
 type Context = PluginContext<Config, typeof metrics>;
+type Records = RecordBatch<typeof retransmitsLayout>;
 type Handle = Pick<BpfHandle, 'counters' | 'missed'>;
 
 const TCP = 6;
@@ -25,7 +26,8 @@ export class Retransmits {
   private readonly kindOf = new Uint8Array(ROWS);
   /** By kind, as it was last read. */
   private unattributed: Float64Array = new Float64Array(KINDS.length + 1);
-  private since = Date.now();
+  /** By the monotonic clock: the other one may be set. */
+  private since = performance.now();
 
   constructor(context: Context, handle: Handle) {
     this.context = context;
@@ -34,8 +36,9 @@ export class Retransmits {
   }
 
   /** What connections have retransmitted since the last call. */
-  take(batch: RecordBatch<typeof retransmitsLayout>): void {
-    const now = Date.now();
+  take(batch: Records): void {
+    const [now, passed] = [Date.now(), performance.now()];
+    const since = now - (passed - this.since);
     for (let row = 0; row < batch.length; row++) {
       const kind = batch.col.kind(row);
       if (kind > SPURIOUS) continue; // no kind of this program's: the record is not to be trusted
@@ -43,10 +46,10 @@ export class Retransmits {
       if (writer.length === ROWS) this.count();
       this.kindOf[this.sent.length] = kind;
       this.total(kind, batch.col.segments(row));
-      this.write(writer, batch, row, now);
+      this.write(writer, batch, row, since, now);
     }
     this.count();
-    this.since = now;
+    this.since = passed;
   }
 
   /** What found no room in the tables, and what the kernel left out. `programs` are those that count. */
@@ -70,14 +73,14 @@ export class Retransmits {
     } // prettier-ignore
   }
 
-  private write(to: FlowWriter, batch: RecordBatch<typeof retransmitsLayout>, row: number, now: number): void {
+  private write(to: FlowWriter, batch: Records, row: number, since: number, now: number): void {
     const { col } = batch;
     const kind = col.kind(row);
     to.add({
       sourceAddress: batch.bytes('local', row),
       destinationAddress: batch.bytes('remote', row),
-      firstSeen: this.since,
-      start: this.since,
+      firstSeen: since,
+      start: since,
       end: now,
       netns: col.netns(row),
       sourcePort: col.local_port(row),

@@ -97,7 +97,7 @@ export class LocalIdentity implements Disposable {
     if (event.type === 'routes') return;
     if (event.type !== 'address') {
       // An interface that changed may belong to a namespace whose addresses change with it, or a moment later.
-      const soon = Date.now() + LOOKS[0]!;
+      const soon = performance.now() + LOOKS[0]!;
       for (const entry of this.known.values()) entry.next = Math.min(entry.next, soon);
     }
     this.soon(10);
@@ -113,7 +113,7 @@ export class LocalIdentity implements Disposable {
   }
 
   private soon(ms: number): void {
-    const at = Date.now() + ms;
+    const at = performance.now() + ms;
     if (this.closed || at >= this.due) return;
     clearTimeout(this.timer);
     this.due = at;
@@ -138,14 +138,14 @@ export class LocalIdentity implements Disposable {
     if (this.closed) return;
     this.provider.replace([this.host(addresses), ...this.namespaces(interfaces, named, new Set(uplinks))]);
     if (!this.watcher) this.watch();
-    const next = Math.min(Date.now() + LOOKS.at(-1)!, ...[...this.known.values()].map((entry) => entry.next));
-    this.soon(Math.max(10, next - Date.now()));
+    const next = Math.min(performance.now() + LOOKS.at(-1)!, ...[...this.known.values()].map((entry) => entry.next));
+    this.soon(Math.max(10, next - performance.now()));
   }
 
   private async scan(named: readonly NamedNamespace[]): Promise<void> {
     const names = new Set(named.map(({ name }) => name));
     for (const name of this.known.keys()) if (!names.has(name)) this.known.delete(name);
-    const now = Date.now();
+    const now = performance.now();
     for (const { name, inode } of named) {
       let entry = this.known.get(name);
       if (entry?.inode !== inode)

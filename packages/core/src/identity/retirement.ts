@@ -6,6 +6,7 @@ interface Retired extends Holdings {
   readonly id: number;
   /** The endpoint itself is gone, not only some of its addresses. */
   readonly whole: boolean;
+  /** By the monotonic clock. */
   readonly until: number;
 }
 
@@ -13,12 +14,15 @@ interface Retired extends Holdings {
 export class Retirement {
   private readonly index: EndpointIndex;
   private readonly now: () => number;
+  private readonly monotonic: () => number;
   private readonly lingerMs: number;
   private list: Retired[] = [];
 
-  constructor(index: EndpointIndex, now: () => number, lingerMs: number) {
+  /** `now` is of the clock that flows' times are of; somebody may set that, so `monotonic` says how long. */
+  constructor(index: EndpointIndex, now: () => number, monotonic: () => number, lingerMs: number) {
     this.index = index;
     this.now = now;
+    this.monotonic = monotonic;
     this.lingerMs = lingerMs;
   }
 
@@ -30,14 +34,14 @@ export class Retirement {
     whole = false,
   ): void {
     if (!whole && addresses.length + interfaces.length + netns.length === 0) return;
-    const now = this.now();
-    this.index.leave(id, addresses, now);
-    this.list.push({ id, whole, until: now + this.lingerMs, addresses: addresses.map(wordsOf), interfaces, netns });
+    this.index.leave(id, addresses, this.now());
+    const until = this.monotonic() + this.lingerMs;
+    this.list.push({ id, whole, until, addresses: addresses.map(wordsOf), interfaces, netns });
   }
 
   /** Ends what has lingered long enough: ids of endpoints that are over, or undefined if there was nothing to do. */
   sweep(): number[] | undefined {
-    const now = this.now();
+    const now = this.monotonic();
     const over = this.list.filter((r) => r.until <= now);
     if (over.length === 0) return undefined;
     this.list = this.list.filter((r) => r.until > now);

@@ -4,7 +4,7 @@ import { batchOf } from '../../test/flows.ts';
 import { IdentityStage } from '../flows/identity-stage.ts';
 import { countsFor } from '../metrics/counts-for.ts';
 import { parseAddress } from './address.ts';
-import type { EndpointSpec } from './endpoint-spec.ts';
+import { type EndpointSpec, wordsOf } from './endpoint-spec.ts';
 import { EndpointTable } from './table.ts';
 
 const [KUBERNETES, LOCAL] = [8, 0];
@@ -49,6 +49,26 @@ function world() {
 }
 
 describe('an address that gets a new owner', () => {
+  it.each([-3_600_000, 3_600_000])('is its own for good soon after the clock jumped by %i ms, and late records stay the old one’s', (jump) => {
+    let [wall, passed] = [1_000_000, 0];
+    const table = new EndpointTable({ now: () => wall + passed, monotonic: () => passed, lingerMs: 10_000 });
+    const cluster = table.provider(KUBERNETES);
+    const ownerAt = (time: number) => table.byId(table.findAt(...wordsOf(ADDRESS), time)).name;
+    cluster.put(pod('a'));
+    passed += 1000;
+    const during = wall + passed;
+    passed += 1000;
+    cluster.remove('pod a');
+    passed += 1000;
+    cluster.put(pod('b'));
+    wall += jump;
+    table.sweep();
+    expect(ownerAt(during)).toBe('a');
+    passed += 10_000;
+    table.sweep();
+    expect(ownerAt(wall + passed)).toBe('b');
+  }); // prettier-ignore
+
   it('is the old one’s in records of its time, nobody’s between, the new one’s since', () => {
     const { cluster, ends, tick, now } = world();
     cluster.put(pod('a'));

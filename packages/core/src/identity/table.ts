@@ -15,6 +15,8 @@ import { Retirement } from './retirement.ts';
 export interface EndpointTableOptions {
   /** Milliseconds since the Unix epoch. */
   readonly now?: () => number;
+  /** Milliseconds of a clock that nobody sets. Default `now`, where that is given. */
+  readonly monotonic?: () => number;
   /** How long a removed endpoint still names late flows, in milliseconds. Default 10 000. */
   readonly lingerMs?: number;
 }
@@ -37,7 +39,8 @@ export class EndpointTable extends EndpointLookups {
   constructor(options: EndpointTableOptions = {}) {
     super();
     this.now = options.now ?? Date.now;
-    this.retired = new Retirement(this.index, this.now, options.lingerMs ?? 10_000);
+    const monotonic = options.monotonic ?? options.now ?? (() => performance.now());
+    this.retired = new Retirement(this.index, this.now, monotonic, options.lingerMs ?? 10_000);
   }
 
   /** Where two providers claim an address, the higher precedence wins (local 0, a file 10). */
