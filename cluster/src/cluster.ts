@@ -37,8 +37,21 @@ export function helm(args: readonly string[], options: RunOptions = {}): Promise
 }
 
 /** `helm upgrade --install` of the image under test with `values`; every agent is ready and new when it returns. */
-export async function install(values: Readonly<Record<string, unknown>>): Promise<string> {
-  const args = ['upgrade', '--install', 'retina', CHART, '-n', NAMESPACE, '--create-namespace', '--wait'];
+export async function install(values: Readonly<Record<string, unknown>>, chart: string = CHART): Promise<string> {
+  const told = await upgrade(values, chart, '--wait', '--timeout', '90s');
+  // Helm is content when all agents but those that may be unavailable are ready.
+  await kubectl('-n', NAMESPACE, 'rollout', 'status', 'daemonset/retina-agent', '--timeout=90s');
+  return told;
+}
+
+/** `helm upgrade --install` as it is, with more arguments. */
+export function upgrade(values: Readonly<Record<string, unknown>>, chart: string, ...more: readonly string[]) {
+  const args = ['upgrade', '--install', 'retina', chart, '-n', NAMESPACE, '--create-namespace', ...more, '-f', '-'];
+  return helm(args, { input: JSON.stringify(tested(values)) });
+}
+
+/** `values` with the images under test; agents are replaced all at once, on every change. */
+function tested(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const image = { repository: `${IMAGE.repository}/retina-agent`, tag: IMAGE.tag, ...(values['image'] as object) };
   const operator = { repository: `${IMAGE.repository}/retina-operator`, tag: IMAGE.tag, ...(values['operator'] as object) }; // prettier-ignore
   const agent = {
@@ -46,11 +59,7 @@ export async function install(values: Readonly<Record<string, unknown>>): Promis
     updateStrategy: { rollingUpdate: { maxUnavailable: '100%' } },
     ...(values['agent'] as object),
   };
-  const input = JSON.stringify({ ...values, image, operator, agent });
-  const told = await helm([...args, '--timeout', '90s', '-f', '-'], { input });
-  // Helm is content when all agents but those that may be unavailable are ready.
-  await kubectl('-n', NAMESPACE, 'rollout', 'status', 'daemonset/retina-agent', '--timeout=90s');
-  return told;
+  return { ...values, image, operator, agent };
 }
 
 export async function uninstall(): Promise<void> {

@@ -1,6 +1,7 @@
-// What an agent costs on a cluster: node cluster/src/measure.ts [PODS], with the environment that
-// `node tools/cluster.mjs --env` prints. PODS (default 0) fake pods come with kwok, on fake nodes.
+// What an agent costs on a cluster: node --conditions=@retina/source cluster/src/measure.ts [PODS], with the environment
+// that `node tools/cluster.mjs --env` prints. PODS (default 0) fake pods come with kwok, on fake nodes.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kubeClient, PODS } from '../../packages/kube/src/index.ts';
 import { agents, AGENT_IMAGE, install, kubectl, nodes, TOOL, uninstall } from './cluster.ts';
 import { parse, sum, type Sample } from './metrics.ts';
 import { eventually, run } from './run.ts';
@@ -8,6 +9,9 @@ import { createWorld, echo, removeWorld } from './world.ts';
 
 const WINDOW_MS = 60_000;
 const FAKE_NODES = 100;
+/** Pods that begin and end each second while churn is measured, and how long one lives. */
+const CHURN = 50;
+const LIFE_MS = 5000;
 const fake = Number(process.argv[2] ?? 0);
 const say = (what: string, value: string) => process.stdout.write(`${what.padEnd(52)} ${value}\n`);
 
@@ -45,20 +49,23 @@ async function cost(
   say(`${title}: requests to the API server`, `${((60 * grown('retina_kubernetes_requests_total')) / seconds).toFixed(1)} a minute`); // prettier-ignore
 }
 
+const fakePod = (name: string, i: number) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'retina-world', labels: { app: 'fake' } },
+  spec: {
+    nodeName: `fake-${1 + (i % FAKE_NODES)}`,
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 0,
+    tolerations: [{ operator: 'Exists' }],
+    containers: [{ name: 'main', image: AGENT_IMAGE }],
+  },
+});
+
 async function fakePods(count: number): Promise<void> {
   await run(TOOL, ['fake-nodes', String(FAKE_NODES)], { timeout: 120_000 });
   // Made one by one: controllers and the scheduler would take their time.
-  const pods = Array.from({ length: count }, (_, i) => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: `fake-${i}`, namespace: 'retina-world', labels: { app: 'fake' } },
-    spec: {
-      nodeName: `fake-${1 + (i % FAKE_NODES)}`,
-      automountServiceAccountToken: false,
-      tolerations: [{ operator: 'Exists' }],
-      containers: [{ name: 'main', image: AGENT_IMAGE }],
-    },
-  }));
+  const pods = Array.from({ length: count }, (_, i) => fakePod(`fake-${i}`, i));
   const part = Math.ceil(count / 4);
   await Promise.all(
     [0, 1, 2, 3].map((i) => {
@@ -82,6 +89,28 @@ async function fakePods(count: number): Promise<void> {
     const running = (await kubectl(...args)).split('\n').length - 1;
     if (running < count) throw new Error(`${running} of ${count} fake pods run`);
   }, 300_000);
+}
+
+/** Pods come and go for a window of time; says how many really did. */
+async function churn(): Promise<void> {
+  const client = kubeClient({ userAgent: 'measure' });
+  const start = performance.now();
+  let begun = 0;
+  const lives: Promise<void>[] = [];
+  const live = async (i: number) => {
+    const at = { namespace: 'retina-world', name: `brief-${i}` };
+    await client.create(PODS, fakePod(at.name, i));
+    await sleep(LIFE_MS);
+    await client.delete(PODS, at);
+  };
+  while (performance.now() - start < WINDOW_MS) {
+    lives.push(live(begun));
+    const next = start + (++begun * 1000) / CHURN;
+    if (next > performance.now()) await sleep(next - performance.now());
+    else if (begun % CHURN === 0) await sleep(1);
+  }
+  await Promise.all(lives);
+  say('pods that came and went', `${((1000 * begun) / (performance.now() - start)).toFixed(0)} a second`);
 }
 
 const [node] = (await nodes()) as [string];
@@ -109,5 +138,7 @@ await cost('10 000 datagrams a time between pods', node, async () => {
 if (fake > 0) {
   await fakePods(fake);
   await cost(`${fake} pods known, remote context`, node);
+  await cost(`${fake} pods known, ${CHURN} more come and go a second`, node, churn);
 }
 await removeWorld();
+if (fake > 0) await kubectl('delete', 'nodes', '-l', 'type=kwok', '--wait=false');

@@ -2,9 +2,10 @@ import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agents, helm, install, kubectl, NAMESPACE, nodes, onNode, pods, TOOL, uninstall } from '../src/cluster.ts';
+import { orphans, rules } from '../src/left.ts';
 import { parse, scrape, select, sum } from '../src/metrics.ts';
 import { eventually, run } from '../src/run.ts';
-import { createWorld, removeWorld, type World } from '../src/world.ts';
+import { createWorld, echo, removeWorld, type World } from '../src/world.ts';
 
 /** Agents take a new configuration over without a restart: the chart's default, which the other tests do not wait for. */
 const AS_IT_IS = { restartOnConfigChange: false };
@@ -14,20 +15,6 @@ const running = async (node: string) =>
     .filter(({ value }) => value === 1)
     .map(({ labels }) => labels['plugin'])
     .sort();
-
-/** BPF programs of this kernel that no process holds, directly or by a link: a pin or something attached holds them. */
-async function orphans(): Promise<readonly number[]> {
-  const held = await run('bash', [
-    '-c',
-    "cat /proc/[0-9]*/fdinfo/* 2>/dev/null | sed -n 's/^prog_id:[[:space:]]*//p' || true",
-  ]);
-  const ids = new Set(held.split('\n').map(Number));
-  const programs = JSON.parse(await run('bpftool', ['-j', 'prog', 'show'])) as { id: number }[];
-  return programs.map(({ id }) => id).filter((id) => !ids.has(id));
-}
-
-const rules = async (node: string) =>
-  (await onNode(node, 'iptables-save')).split('\n').filter((line) => line.startsWith('-A') && /retina/i.test(line));
 
 /** Kills the agent of the pod whose uid is given, and no other process. */
 const KILL = `for p in $(grep -ls "$1" /proc/[0-9]*/cgroup | cut -d/ -f3); do
@@ -147,6 +134,59 @@ describe.runIf(TOOL)('what goes wrong', () => {
       }, 60_000);
     },
   );
+});
+
+describe('a node name that is missing, or nobody’s', () => {
+  const values = { enablePodLevel: true, enabledPlugin_linux: ['packetforward', 'packetparser'] };
+  let world: World;
+  beforeAll(async () => {
+    world = await createWorld();
+  });
+  afterAll(async () => {
+    await uninstall(); // what kubectl has set, Helm would leave
+    await removeWorld();
+  });
+  /** What ten datagrams add on the client's node: packets of the node, and of the client by name. */
+  const added = async () => {
+    const { client, near } = world;
+    const read = async () => {
+      const samples = await scrape(client.node);
+      return [
+        sum(samples, 'forward_count'),
+        sum(samples, 'adv_forward_count', { direction: 'egress', podname: client.name }),
+      ] as const;
+    };
+    const before = await read();
+    await echo(client, near.addresses[0]!, 9000, 10, 10);
+    return { before, read };
+  };
+  const log = async () => kubectl('-n', NAMESPACE, 'logs', (await agents()).get(world.client.node)!.name);
+
+  it('nobody’s: health, status and log say so and what to set; the node is counted, its pods have no names', async () => {
+    await install({ ...values, agent: { config: { nodeName: 'nobody' } } });
+    const says = /no node of the cluster has the name of this one[^]*nobody[^]*NODE_NAME/;
+    await eventually(async () => {
+      const { name } = (await agents()).get(world.client.node)!;
+      expect(await kubectl('-n', NAMESPACE, 'exec', name, '--', 'retina', 'status')).toMatch(says);
+      expect(await log()).toMatch(says);
+    });
+    const { before, read } = await added();
+    await eventually(async () => expect((await read())[0]).toBeGreaterThan(before[0]));
+    expect((await read())[1]).toBe(0);
+  });
+
+  it('missing: the host’s name serves, which is most often the node’s', async () => {
+    await install(values);
+    await kubectl('-n', NAMESPACE, 'set', 'env', 'daemonset/retina-agent', 'NODE_NAME-');
+    await kubectl('-n', NAMESPACE, 'rollout', 'status', 'daemonset/retina-agent', '--timeout=90s');
+    const hosts = await kubectl('get', 'nodes', '-o', 'jsonpath={.items[*].metadata.labels.kubernetes\\.io/hostname}');
+    expect(hosts.split(' ').sort()).toEqual(await nodes());
+    await eventually(async () => {
+      const { before, read } = await added();
+      await eventually(async () => expect((await read())[1]).toBeGreaterThanOrEqual(before[1] + 10), 4000);
+    }, 60_000);
+    expect(await log()).not.toContain('has the name of this one');
+  });
 });
 
 describe.runIf(TOOL)('uninstall', () => {

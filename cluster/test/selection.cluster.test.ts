@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { apply, install, kubectl, NAMESPACE, type Pod, WORLD } from '../src/cluster.ts';
+import { scrape, select, sum } from '../src/metrics.ts';
+import { eventually } from '../src/run.ts';
+import { createWorld, echo, removeWorld, resolves, type World } from '../src/world.ts';
+
+const ZONE = 'topology.kubernetes.io/zone';
+const FAMILY = 'adv_forward_count';
+const values = { enablePodLevel: true, remoteContext: true, enabledPlugin_linux: ['packetparser'] };
+let world: World;
+
+const zone = (node: string, name: string) => kubectl('label', 'node', node, '--overwrite', `${ZONE}=${name}`);
+const configure = (spec: object) =>
+  apply(JSON.stringify({ apiVersion: 'retina.sh/v1alpha1', kind: 'MetricsConfiguration', metadata: { name: 'chosen' }, spec })); // prettier-ignore
+const forward = (sourceLabels: readonly string[], destinationLabels: readonly string[]) => [
+  { metricName: 'forward_count', sourceLabels, destinationLabels },
+];
+
+beforeAll(async () => {
+  await install(values);
+  world = await createWorld();
+  await zone(world.client.node, 'zone-a');
+  await zone(world.far.node, 'zone-b');
+});
+afterAll(async () => {
+  await kubectl('delete', 'metricsconfigurations.retina.sh', '--all', '--ignore-not-found');
+  await kubectl('label', 'nodes', '--all', `${ZONE}-`);
+  await removeWorld();
+});
+
+describe('a MetricsConfiguration, while agents run', () => {
+  it('gives zones of both ends as labels, and follows a node into another zone', async () => {
+    const { client, far } = world;
+    await configure({ contextOptions: forward(['podname', 'zone'], ['podname', 'zone']), namespaces: { include: [WORLD] } }); // prettier-ignore
+    const labels = (there: string) => ({
+      direction: 'EGRESS', source_podname: client.name, source_zone: 'zone-a', destination_podname: far.name, destination_zone: there,
+    }); // prettier-ignore
+    const seen = async () =>
+      select(await scrape(client.node), FAMILY, { source_podname: client.name, destination_podname: far.name });
+    for (const there of ['zone-b', 'zone-c']) {
+      await zone(far.node, there);
+      await eventually(async () => {
+        await echo(client, far.addresses[0]!, 9000, 2, 10);
+        expect((await seen()).map((one) => one.labels)).toContainEqual(labels(there));
+      });
+      const count = async () => sum(await scrape(client.node), FAMILY, labels(there));
+      const before = await eventually(async () => {
+        const first = await count();
+        expect(await count()).toBe(first);
+        return first;
+      });
+      await echo(client, far.addresses[0]!, 9000, 60, 10);
+      await eventually(async () => expect(await count()).toBeGreaterThanOrEqual(before + 60));
+    }
+    // What follows is of labels without zones: with these nothing else was made.
+    for (const { labels: has } of await seen()) {
+      expect(Object.keys(has).sort()).toEqual(Object.keys(labels('')).sort());
+    }
+  });
+
+  it('leaves out the namespaces that it excludes, and no other', async () => {
+    const { client, far } = world;
+    await configure({ contextOptions: forward(['podname'], ['podname', 'namespace']), namespaces: { exclude: [WORLD] } }); // prettier-ignore
+    const act = async () => {
+      await resolves(client, '10.96.0.10', { name: 'far.retina-world.svc.cluster.local' });
+      await echo(client, far.addresses[0]!, 9000, 20, 10);
+    };
+    const asked = async () => sum(await scrape(client.node), FAMILY, { source_podname: client.name, destination_namespace: 'kube-system' }); // prettier-ignore
+    await eventually(async () => {
+      await act();
+      expect(await asked()).toBeGreaterThan(0); // in force: these labels are of this object alone
+    });
+    const before = await asked();
+    await act();
+    await eventually(async () => expect(await asked()).toBeGreaterThan(before));
+    expect(select(await scrape(client.node), FAMILY, { destination_podname: far.name })).toEqual([]);
+    await kubectl('delete', 'metricsconfiguration', 'chosen');
+  });
+});
+
+describe('selectors for the labels of pods and of their namespaces', () => {
+  const observe = (pod: Pod, mark: string) => kubectl('-n', WORLD, 'label', 'pod', pod.name, mark);
+  /** What ten datagrams to each server add. */
+  const added = async () => {
+    const { client, near, far } = world;
+    const read = async () => {
+      const samples = await scrape(client.node);
+      return [near, far].map(({ name }) => sum(samples, FAMILY, { direction: 'EGRESS', source_podname: client.name, destination_podname: name })); // prettier-ignore
+    };
+    const before = await read();
+    for (const { addresses } of [near, far]) await echo(client, addresses[0]!, 9000, 10, 10);
+    return { before, read };
+  };
+  const adds = (near: number, far: number) =>
+    eventually(async () => {
+      const { before, read } = await added();
+      await eventually(async () => expect((await read()).map((n, i) => n - before[i]!)).toEqual([near, far]), 4000);
+    }, 150_000);
+
+  it('choose pods; configuration and labels change, agents stay', { timeout: 240_000 }, async () => {
+    await install({ ...values, agent: { restartOnConfigChange: false } });
+    await adds(10, 10);
+    const kubernetes = {
+      podSelector: { matchLabels: { observed: 'yes' } },
+      namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': WORLD } },
+    };
+    await observe(world.far, 'observed=yes');
+    await install({ ...values, agent: { restartOnConfigChange: false, config: { kubernetes } } });
+    await kubectl('-n', NAMESPACE, 'annotate', 'pods', '-l', 'k8s-app=retina', '--overwrite', `looked=${Date.now()}`);
+    await adds(0, 10);
+    await observe(world.near, 'observed=yes');
+    await adds(10, 10);
+    await observe(world.far, 'observed-');
+    await adds(10, 0);
+    // Neither is there without the namespace's label.
+    const elsewhere = { matchLabels: { 'kubernetes.io/metadata.name': 'elsewhere' } };
+    await install({ ...values, agent: { restartOnConfigChange: true, config: { kubernetes: { ...kubernetes, namespaceSelector: elsewhere } } } }); // prettier-ignore
+    await adds(0, 0);
+  });
+});
