@@ -1,6 +1,6 @@
 #!/bin/sh
 # node.sh SCRIPT [ARG...]: runs a script of ours with the Node that runs npm. Where that is older than the scripts need (Ubuntu
-# 22.04 has Node 12), with a Node that npm fetches once, below .retina/.
+# 22.04 has Node 12), with a Node and an npm that are fetched once, below .retina/.
 set -eu
 cd "$(dirname "$0")/.."
 node=${npm_node_execpath:-node}
@@ -16,15 +16,18 @@ if ! "$node" -e 'var v = process.versions.node.split("."); process.exit(v[0] > 1
 		;;
 	esac
 	version=$(sed -n 's/^    "node": "\([0-9.]*\)",$/\1/p' package.json)
-	own=.retina/node/node_modules/$package/bin/node
-	if [ "$("$own" --version 2>&1)" != "v$version" ]; then
+	own=$PWD/.retina/node/node_modules
+	if [ "$("$own/$package/bin/node" --version 2>&1)" != "v$version" ]; then
 		echo "• Node $("$node" --version) is older than 18.12: fetching Node $version for this checkout (npm package $package)" >&2
 		mkdir -p .retina/node
 		echo '{"private":true}' >.retina/node/package.json
-		npm install --prefix .retina/node --no-audit --no-fund --loglevel=error "$package@$version" >&2
+		# A distribution's npm runs with the distribution's Node only, so the new one gets its own.
+		npm install --prefix .retina/node --no-audit --no-fund --loglevel=error "$package@$version" npm@11 >&2
 	fi
-	node=$PWD/$own
-	# Scripts that npm runs further down ask for it by this name. The path stays as it is: npm itself may run with its own Node only.
-	export npm_node_execpath="$node"
+	node=$own/$package/bin/node
+	# Scripts that npm runs further down ask for it by this name.
+	npm_node_execpath=$node
+	PATH=$own/$package/bin:$own/.bin:$PATH
+	export npm_node_execpath PATH
 fi
 exec "$node" "$@"

@@ -31,9 +31,7 @@ async function pinnedTools() {
   const [, version] = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).packageManager.split('@');
   const tools = join(STATE, 'tools');
   const ours = join(tools, 'node_modules', '.bin');
-  // Where the machine's own Node is too old, tools/node.sh fetched the one that runs this; pnpm needs it until NODE is there.
-  const fetched = process.execPath.startsWith(STATE) ? [dirname(process.execPath)] : [];
-  let path = [dirname(NODE), ...fetched, join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+  let path = [dirname(NODE), join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
   if (capture('pnpm', ['--version'], { cwd: '/' }) !== version) {
     const manifest = join(tools, 'node_modules', 'pnpm', 'package.json');
     const have = existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).version;
