@@ -48,7 +48,7 @@ describe('what has changed', () => {
 
 describe('what is wrong whatever was accepted', () => {
   const result: PluginResult = { name: 'x', programs: [], state: 'running', causes: [], hooks: {}, findings: [{ what: 'packets', right: true }], seconds: 1 }; // prettier-ignore
-  const kernel = (rights: string): KernelResult => ({ name: '6.1', release: '6.1', plugins: [], rights: { plugins: { x: rights }, capabilities: [] }, floor: undefined, seconds: 1 }); // prettier-ignore
+  const kernel = (rights: string): KernelResult => ({ name: '6.1', release: '6.1', plugins: [], rights: { plugins: { x: rights }, capabilities: [] }, floor: undefined, clock: undefined, seconds: 1 }); // prettier-ignore
 
   it.each([
     ['nothing', result, 'running', []],

@@ -47,7 +47,7 @@ export async function rootImage(image: string, task: Task): Promise<void> {
     writeFileSync(tree.at('etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
     writeFileSync(tree.at('etc/group'), 'root:x:0:\n');
     writeFileSync(tree.at('etc/hosts'), '127.0.0.1 localhost\n::1 localhost\n');
-    writeFileSync(tree.at(TASK), JSON.stringify(task));
+    writeFileSync(tree.at(TASK), JSON.stringify({ ...task, ownClock: true } satisfies Task));
     writeFileSync(tree.at('init'), init(), { mode: 0o755 });
     await ext4(image, folder);
   } finally {

@@ -19,6 +19,7 @@ export function told(kernel: string, line: Line): void {
     say(`${name}: ${error === undefined ? state : 'failed'}, ${right} of ${findings.length} right (${seconds} s)`);
   }
   if (line.kind === 'floor') say(`without types: ${line.result.error ?? 'every plugin says so'}`);
+  if (line.kind === 'clock') say(`clock set on and back: ${line.result.error ?? `${line.result.compared} of ${line.result.compared} right`}`); // prettier-ignore
   if (line.kind === 'rights') say(`as a plain user: ${line.result.error ?? Object.entries(line.result.plugins).map(([name, state]) => `${name} ${state}`).join(', ')}`); // prettier-ignore
 }
 
@@ -42,6 +43,7 @@ export function judge(kernel: KernelResult, task: Task, outcome: Outcome): void 
   }
   const rights = kernel.rights?.error ?? kernel.error ?? (kernel.rights ? undefined : 'it was not reached');
   count('the agent as a plain user', rights === undefined ? [] : [rights]);
+  if (kernel.clock) count('the clock set on and back', kernel.clock.error === undefined ? [] : [kernel.clock.error]);
   if (kernel.floor) count('the agent without types', kernel.floor.error === undefined ? [] : [kernel.floor.error]);
 }
 
@@ -62,6 +64,7 @@ export function merged(first: KernelResult, second: KernelResult): KernelResult 
     plugins: [...first.plugins.filter(({ name }) => !tried.has(name)), ...second.plugins],
     rights: first.rights?.error === undefined && first.rights ? first.rights : second.rights,
     floor: first.floor?.error === undefined && first.floor ? first.floor : second.floor,
+    clock: first.clock?.error === undefined && first.clock ? first.clock : second.clock,
     seconds: first.seconds + second.seconds,
     ...(second.error !== undefined && { error: second.error }),
   };

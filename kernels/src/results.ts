@@ -5,6 +5,8 @@ export interface Task {
   readonly plugins: readonly PluginTask[];
   /** URL of the agent's program, for the run with few rights. */
   readonly agent: string;
+  /** Whether nobody else goes by the kernel's clock, so that it may be set. */
+  readonly ownClock?: boolean;
 }
 
 export interface PluginTask {
@@ -67,12 +69,21 @@ export interface FloorResult {
   readonly error?: string;
 }
 
+/** Plugins while somebody sets the clock. */
+export interface ClockResult {
+  /** How many things were compared and right. */
+  readonly compared?: number;
+  /** What was wrong, if anything. */
+  readonly error?: string;
+}
+
 /** One line of what is written inside. */
 export type Line =
   | { readonly kind: 'kernel'; readonly release: string; readonly seconds: number }
   | { readonly kind: 'plugin'; readonly result: PluginResult }
   | { readonly kind: 'rights'; readonly result: RightsResult }
   | { readonly kind: 'floor'; readonly result: FloorResult }
+  | { readonly kind: 'clock'; readonly result: ClockResult }
   | { readonly kind: 'end'; readonly seconds: number };
 
 /** All that one kernel said. */
@@ -84,6 +95,8 @@ export interface KernelResult {
   readonly rights: RightsResult | undefined;
   /** Undefined where it was not tested. */
   readonly floor: FloorResult | undefined;
+  /** Undefined where the clock is somebody else's. */
+  readonly clock: ClockResult | undefined;
   /** Undefined when it came to its end; else what it did last. */
   readonly error?: string;
   readonly seconds: number;

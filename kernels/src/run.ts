@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Prepared } from './prepared.ts';
-import type { FloorResult, KernelResult, Line, PluginResult, RightsResult, Task } from './results.ts';
+import type { ClockResult, FloorResult, KernelResult, Line, PluginResult, RightsResult, Task } from './results.ts';
 import { boot } from './vm.ts';
 
 export type Told = (kernel: string, line: Line) => void;
@@ -20,6 +20,7 @@ async function gather(
   let release = '';
   let rights: RightsResult | undefined;
   let floor: FloorResult | undefined;
+  let clock: ClockResult | undefined;
   let error: string | undefined;
   const begun = Date.now();
   try {
@@ -28,13 +29,14 @@ async function gather(
       if (line.kind === 'plugin') plugins.push(line.result);
       if (line.kind === 'rights') rights = line.result;
       if (line.kind === 'floor') floor = line.result;
+      if (line.kind === 'clock') clock = line.result;
       told(name, line);
     });
   } catch (thrown) {
     error = (thrown as Error).message;
   }
   const seconds = Math.round((Date.now() - begun) / 1000);
-  return { name, release, plugins, rights, floor, seconds, ...(error !== undefined && { error }) };
+  return { name, release, plugins, rights, floor, clock, seconds, ...(error !== undefined && { error }) };
 }
 
 /** Boots a kernel and tests it. Never throws. */

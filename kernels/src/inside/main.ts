@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { kernelFeatures } from '@retina/loader';
 import type { Line, Task } from '../results.ts';
+import { testClock } from './clock.ts';
 import { testFloor } from './floor.ts';
 import { testPlugin } from './plugin.ts';
 import { testRights } from './rights.ts';
@@ -15,4 +16,5 @@ for (const plugin of task.plugins) write({ kind: 'plugin', result: await testPlu
 write({ kind: 'rights', result: await testRights(task, kernel) });
 // once is enough, on the kernel nearest to the floor
 if (kernel.version[0] === 5) write({ kind: 'floor', result: await testFloor(task) });
+if (task.ownClock) write({ kind: 'clock', result: await testClock(task, kernel) });
 write({ kind: 'end', seconds: process.uptime() });
