@@ -4,6 +4,8 @@ import type { Target } from './target.ts';
 
 /** Records rendered at a time: one to two milliseconds. */
 const ROWS = 128;
+/** Bytes that most of them take. */
+const FIRST = 256 * 1024;
 
 export interface FlowLogParts {
   readonly target: Target;
@@ -24,6 +26,8 @@ interface Chunk {
 /** Writes each record that is wanted, once, in order, a few at a time so that nobody else waits. */
 export class FlowLog {
   private readonly parts: FlowLogParts;
+  /** Lines are put together here; whoever writes them is done with it before the next. */
+  private buffer = Buffer.alloc(FIRST);
   private tail: Promise<unknown> = Promise.resolve();
   /** How far a call got that was given up: the same batch may come again. */
   private done: { readonly batch: WeakRef<FlowBatch>; readonly row: number } | undefined;
@@ -72,15 +76,22 @@ export class FlowLog {
     const { wanted, render } = this.parts;
     const next = Math.min(batch.length, from + ROWS);
     const ends: [number, number][] = [];
-    let text = '';
-    let bytes = 0;
+    let length = 0;
     for (let row = from; row < next; row++) {
       if (!wanted(batch, row)) continue;
       const line = render(batch, row);
-      text += line;
-      ends.push([(bytes += Buffer.byteLength(line)), row + 1]);
+      this.room(length, line.length * 3);
+      length += this.buffer.write(line, length);
+      ends.push([length, row + 1]);
     }
-    return { bytes: Buffer.from(text), ends, next };
+    return { bytes: this.buffer.subarray(0, length), ends, next };
+  }
+
+  private room(length: number, more: number): void {
+    if (length + more <= this.buffer.length) return;
+    const bigger = Buffer.alloc(Math.max(this.buffer.length * 2, length + more));
+    bigger.set(this.buffer.subarray(0, length));
+    this.buffer = bigger;
   }
 }
 

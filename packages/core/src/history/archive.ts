@@ -1,6 +1,6 @@
 import { FLOW_STRIDE, FlowBatch, RetinaError, type FlowDetails, type Logger } from '@retina/sdk';
 import type { FlowNames } from '../flows/json.ts';
-import { BLOCK_RECORDS, encode, seal, type Block } from './block.ts';
+import { BLOCK_RECORDS, BlockMemory, encode, seal, type Block } from './block.ts';
 import { SegmentReader, type Place } from './reading.ts';
 import { Segments, type SegmentOptions } from './segments.ts';
 
@@ -20,8 +20,10 @@ export interface ArchiveQuery {
   readonly until: number;
 }
 
-/** Blocks that may wait to be written: at most 12 MiB. */
+/** Blocks that may wait to be written: at most 15 MiB. */
 const MAX_WAITING = 32;
+/** Memory of blocks that is kept for those that come next. */
+const SPARE = 4;
 const PRUNE_MS = 30_000;
 
 /**
@@ -38,7 +40,8 @@ export class FlowArchive implements AsyncDisposable {
   private readonly options: ArchiveOptions;
   private readonly segments: Segments;
   private readonly timers: NodeJS.Timeout[];
-  private slab = new Uint8Array(0);
+  private readonly spare: BlockMemory[] = [];
+  private memory: BlockMemory | undefined;
   private length = 0;
   private details: (FlowDetails | undefined)[] | undefined;
   private sequence = 0;
@@ -76,12 +79,16 @@ export class FlowArchive implements AsyncDisposable {
   /** Keeps a copy of a borrowed batch whose first record has that sequence number. */
   append(batch: FlowBatch, sequence: number): void {
     for (let row = 0; row < batch.length;) {
-      if (this.length === 0) {
-        this.slab = new Uint8Array(BLOCK_RECORDS * FLOW_STRIDE);
+      if (!this.memory) {
+        if (this.waiting >= MAX_WAITING) return this.options.lost(batch.length - row);
+        this.memory = this.spare.pop() ?? new BlockMemory();
         this.sequence = sequence + row;
       }
       const n = Math.min(batch.length - row, BLOCK_RECORDS - this.length);
-      this.slab.set(batch.buffer.subarray(row * FLOW_STRIDE, (row + n) * FLOW_STRIDE), this.length * FLOW_STRIDE);
+      this.memory.slab.set(
+        batch.buffer.subarray(row * FLOW_STRIDE, (row + n) * FLOW_STRIDE),
+        this.length * FLOW_STRIDE,
+      );
       for (let i = 0; batch.detailed && i < n; i++) {
         const details = batch.details(row + i);
         if (details) (this.details ??= [])[this.length + i] = details;
@@ -122,15 +129,15 @@ export class FlowArchive implements AsyncDisposable {
   }
 
   private seal(): void {
-    if (this.length === 0) return;
-    const batch = new FlowBatch(this.slab, this.length, this.details);
+    const { memory, sequence } = this;
+    if (!memory) return;
+    const batch = new FlowBatch(memory.slab, this.length, this.details);
+    this.memory = this.details = undefined;
     this.length = 0;
-    this.details = undefined;
-    if (this.waiting >= MAX_WAITING) return this.options.lost(batch.length);
-    const sealed = seal(batch, this.options.names, this.run, this.sequence);
+    const sealed = seal(memory, batch, this.options.names, { run: this.run, sequence });
     this.waiting++;
-    const bytes = encode(sealed); // several at a time; written one after the other
-    bytes.catch(() => undefined);
+    const bytes = encode(sealed).finally(() => this.spare.length < SPARE && this.spare.push(memory));
+    bytes.catch(() => undefined); // several at a time; written one after the other
     this.writing = this.writing.then(() => this.write(bytes, batch.length)).finally(() => this.waiting--);
   }
 

@@ -38,36 +38,61 @@ export interface Block {
   readonly names: FlowNames;
 }
 
-/** A block that is not compressed yet. */
-export interface Sealed {
-  readonly head: Omit<BlockHeader, 'length' | 'checksum' | 'namesLength'>;
-  readonly names: Buffer;
-  readonly slab: Uint8Array;
+/** Room for names before the records; a multiple of 8. */
+const NAMES_ROOM = 64 * 1024;
+/** What deflate writes at a time: most blocks as a whole. */
+const CHUNK = 128 * 1024;
+
+/** Where a block is put together: its records, and before them its names. It can be used again once the block is compressed. */
+export class BlockMemory {
+  private readonly whole = Buffer.alloc(NAMES_ROOM + BLOCK_RECORDS * FLOW_STRIDE);
+  /** For the records. */
+  readonly slab: Uint8Array = this.whole.subarray(NAMES_ROOM);
+
+  /** The names and so many records, one after the other. */
+  withNames(names: Buffer, records: number): Uint8Array {
+    const end = NAMES_ROOM + records * FLOW_STRIDE;
+    if (names.length > NAMES_ROOM) return Buffer.concat([names, this.whole.subarray(NAMES_ROOM, end)]);
+    this.whole.set(names, NAMES_ROOM - names.length);
+    return this.whole.subarray(NAMES_ROOM - names.length, end);
+  }
 }
 
-/** Takes over the names a batch needs; the batch's memory belongs to the block from now on. */
-export function seal(batch: FlowBatch, names: FlowNames, run: number, sequence: number): Sealed {
+/** A block that is not compressed yet. */
+export interface Sealed {
+  readonly head: Omit<BlockHeader, 'length' | 'checksum'>;
+  /** Names and records, in the block's memory. */
+  readonly content: Uint8Array;
+}
+
+/** Adds the names that the batch in a block's memory needs. */
+export function seal(
+  memory: BlockMemory,
+  batch: FlowBatch,
+  names: FlowNames,
+  { run, sequence }: { readonly run: number; readonly sequence: number },
+): Sealed {
   let [from, to] = [Infinity, -Infinity];
   for (let row = 0; row < batch.length; row++) {
     from = Math.min(from, batch.start(row));
     to = Math.max(to, batch.end(row));
   }
+  const json = Buffer.from(JSON.stringify(namesOf(batch, names)));
   return {
-    head: { records: batch.length, run, sequence, from, to },
-    names: Buffer.from(JSON.stringify(namesOf(batch, names))),
-    slab: batch.buffer.subarray(0, batch.length * FLOW_STRIDE),
+    head: { records: batch.length, namesLength: json.length, run, sequence, from, to },
+    content: memory.withNames(json, batch.length),
   };
 }
 
 /** The bytes of a block, compressed off the event loop. */
-export async function encode({ head, names, slab }: Sealed): Promise<Buffer> {
-  const payload = await deflate(Buffer.concat([names, slab]), { level: 1 });
+export async function encode({ head, content }: Sealed): Promise<Buffer> {
+  const payload = await deflate(content, { level: 1, chunkSize: CHUNK });
   const block = Buffer.alloc(HEADER + payload.length);
   block.writeUInt32LE(MAGIC, 0);
   block.writeUInt32LE(payload.length, 8);
   block.writeUInt32LE(crc32(payload), 12);
   block.writeUInt32LE(head.records, 16);
-  block.writeUInt32LE(names.length, 20);
+  block.writeUInt32LE(head.namesLength, 20);
   block.writeDoubleLE(head.run, 24);
   block.writeDoubleLE(head.sequence, 32);
   block.writeDoubleLE(head.from, 40);

@@ -45,15 +45,14 @@ export function namesOf(batch: FlowBatch, names: FlowNames): NamesJson {
     return found;
   };
   const label = (id: number) => void (id !== 0 && !labels.has(id) && labels.set(id, names.label(id)));
-  const end = (id: number, address: () => Uint8Array) => {
-    const { kind } = endpoint(id);
-    if ((kind !== 'unknown' && kind !== 'world') || !names.addressNames) return;
-    const known = names.addressNames(address());
-    if (known.length > 0) addresses.set(formatAddress(address()), known);
+  const nameless = ({ kind }: Endpoint) => kind === 'unknown' || kind === 'world';
+  const address = (bytes: Uint8Array) => {
+    const known = names.addressNames?.(bytes) ?? [];
+    if (known.length > 0) addresses.set(formatAddress(bytes), known);
   };
   for (let row = 0; row < batch.length; row++) {
-    end(batch.sourceEndpoint(row), () => batch.sourceAddress(row));
-    end(batch.destinationEndpoint(row), () => batch.destinationAddress(row));
+    if (nameless(endpoint(batch.sourceEndpoint(row)))) address(batch.sourceAddress(row));
+    if (nameless(endpoint(batch.destinationEndpoint(row)))) address(batch.destinationAddress(row));
     label(batch.dropReason(row));
     label(batch.dropLocation(row));
     const ifindex = batch.ifindex(row);

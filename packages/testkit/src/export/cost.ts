@@ -10,8 +10,11 @@ export interface Turns {
   readonly wall: number;
 }
 
-/** Watches the event loop, and keeps it busy with that; the result ends it. */
-export function watchTurns(): () => Turns {
+/**
+ * Watches the event loop: at each of its turns, which keeps it busy, or once in a millisecond, which may take several turns for one. The
+ * result ends it.
+ */
+export function watchTurns(each: 'turn' | 'millisecond' = 'turn'): () => Turns {
   let [cpu, wall] = [0, 0];
   let used = process.threadCpuUsage();
   let at = performance.now();
@@ -21,11 +24,13 @@ export function watchTurns(): () => Turns {
     cpu = Math.max(cpu, nowUsed.user + nowUsed.system - used.user - used.system);
     wall = Math.max(wall, now - at);
     [used, at] = [nowUsed, now];
-    if (watching) setImmediate(look);
+    if (watching && each === 'turn') setImmediate(look);
   };
-  setImmediate(look);
+  const timer = each === 'turn' ? undefined : setInterval(look, 1);
+  if (!timer) setImmediate(look);
   return () => {
     watching = false;
+    clearInterval(timer);
     return { cpu: Math.round(cpu / 100) / 10, wall: Math.round(wall * 10) / 10 };
   };
 }

@@ -77,7 +77,7 @@ async function offered(
   let most = 0;
   let sent = 0;
   const cpu = process.cpuUsage();
-  const turns = watchTurns();
+  const turns = watchTurns('millisecond');
   const began = performance.now();
   for (let n = 0; performance.now() < began + seconds * 1000;) {
     // One batch a turn, and as many as are due: a late timer does not lower the rate.
