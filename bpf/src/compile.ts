@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { BuildError } from './errors.ts';
 import { generateModule } from './generate.ts';
 import { describeObject } from './object.ts';
-import { asmIncludes, findClang, findStrip, INSTALL } from './toolchain.ts';
+import { asmIncludes, findClang, findStrip, INSTALL, libbpfIncludes } from './toolchain.ts';
 
 /** Raised when the tool writes other output for the same input. */
 const FORMAT = 2;
@@ -74,7 +74,7 @@ function compileSource(source: string, { folder, arch, force }: CompileOptions):
       ...(process.env['RETINA_WERROR'] ? ['-Werror'] : []),
       `-D__TARGET_ARCH_${arch}`,
       `-I${HEADERS}`,
-      ...asmIncludes().map((path) => `-I${path}`),
+      ...[...libbpfIncludes(), ...asmIncludes()].map((path) => `-I${path}`),
       ...['-ffile-prefix-map=' + folder + '=.', '-MD', '-MF', dependencies, '-c', source, '-o', unfinished],
     ]);
     const strip = findStrip();

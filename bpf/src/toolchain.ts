@@ -61,6 +61,12 @@ export function findStrip(): string | undefined {
   return which(process.env['LLVM_STRIP'] ? [process.env['LLVM_STRIP']] : versioned('llvm-strip'));
 }
 
+/** Headers of a libbpf of one's own, `$RETINA_LIBBPF_ROOT`, where the system's is too old: the loader is built against it too. */
+export function libbpfIncludes(): string[] {
+  const root = process.env['RETINA_LIBBPF_ROOT'];
+  return root ? [join(root, 'include')] : [];
+}
+
 /** Folders with the kernel's `asm/types.h`, which distributions with several architectures keep apart. */
 export function asmIncludes(): string[] {
   const root = '/usr/include';

@@ -8,11 +8,20 @@ import { fail, step } from './say.mjs';
 /** The crate that carries libbpf's published sources; used where the distribution's libbpf is older than 1.0. */
 const CRATE = { name: 'libbpf-sys', version: '1.5.2' };
 
+/** Where it is built to: a folder per version. */
+function rootOfLibbpf() {
+  const key = createHash('sha256').update(`${CRATE.name} ${CRATE.version} ${process.arch}`).digest('hex').slice(0, 16);
+  return join(cacheDir(), `libbpf-${key}`);
+}
+
+export function libbpfIsBuilt() {
+  return existsSync(join(rootOfLibbpf(), 'lib', 'libbpf.a'));
+}
+
 /** Builds a static libbpf once per version into the cache; returns the folder to pass as RETINA_LIBBPF_ROOT. */
 export async function buildLibbpf() {
-  const key = createHash('sha256').update(`${CRATE.name} ${CRATE.version} ${process.arch}`).digest('hex').slice(0, 16);
-  const root = join(cacheDir(), `libbpf-${key}`);
-  if (existsSync(join(root, 'lib', 'libbpf.a'))) return root;
+  const root = rootOfLibbpf();
+  if (libbpfIsBuilt()) return root;
   step(`Building libbpf ${CRATE.version} (this distribution's is too old)`);
   const work = `${root}.${process.pid}`;
   mkdirSync(work, { recursive: true });

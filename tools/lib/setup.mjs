@@ -61,7 +61,7 @@ async function installDependencies(env) {
 }
 
 async function buildAll(env) {
-  env.RETINA_TOOLCHAIN = toolchain();
+  env.RETINA_TOOLCHAIN = toolchain(env.RETINA_LIBBPF_ROOT);
   const key = digest([['toolchain', env.RETINA_TOOLCHAIN], ...sourceFiles()]);
   if (stamp('build') === key && existsSync(join(ROOT, 'packages', 'agent', 'dist', 'main.js'))) return;
   step('Building: native loader, BPF objects, packages (turbo run build)');
@@ -71,10 +71,10 @@ async function buildAll(env) {
 }
 
 /** Part of every cache key: an object built by another compiler or against another libbpf is another object. */
-function toolchain() {
+function toolchain(libbpf) {
   const first = (text) => text?.split('\n')[0] ?? 'none';
   const versions = [capture('clang', ['--version']), capture('c++', ['--version'])].map(first);
-  return [...versions, `libbpf ${process.env.RETINA_LIBBPF_ROOT ?? libbpfVersion()}`, process.arch, capture('getconf', ['GNU_LIBC_VERSION'])].join('; '); // prettier-ignore
+  return [...versions, `libbpf ${libbpf ?? libbpfVersion()}`, process.arch, capture('getconf', ['GNU_LIBC_VERSION'])].join('; '); // prettier-ignore
 }
 
 function packageJsons() {

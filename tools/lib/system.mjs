@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { libbpfIsBuilt } from './libbpf.mjs';
 import { capture, exists, run } from './run.mjs';
 import { confirm, fail, step } from './say.mjs';
 
@@ -120,7 +121,7 @@ export async function ensureSystem({ forTests = false, kernels = false } = {}) {
   const wanted = [...BUILD, ...(forTests ? TEST : []), ...(kernels ? KERNELS : [])];
   let missing = wanted.filter((w) => !w.found());
   let lackLibbpf = !LIBBPF.found();
-  if (!missing.length && !lackLibbpf) return { buildLibbpf: false };
+  if (!missing.length && (!lackLibbpf || libbpfIsBuilt())) return { buildLibbpf: lackLibbpf };
 
   const tool = manager();
   if (tool !== 'apt-get' || process.getuid() !== 0) {
@@ -134,7 +135,8 @@ export async function ensureSystem({ forTests = false, kernels = false } = {}) {
   step('Reading the package lists (apt-get update)');
   await run('apt-get', ['update', '-qq']);
   let buildLibbpf = false;
-  if (lackLibbpf && aptLibbpf() >= 1) missing = [...missing, LIBBPF];
+  if (lackLibbpf && libbpfIsBuilt()) buildLibbpf = true;
+  else if (lackLibbpf && aptLibbpf() >= 1) missing = [...missing, LIBBPF];
   else if (lackLibbpf) {
     buildLibbpf = true;
     if (!exists('cargo'))
