@@ -66,7 +66,7 @@ describe('decode on any bytes', () => {
         const [name, type] = [[...into.name.bytes.subarray(0, into.name.length)], into.type];
         expect(decode(bytes, 0, bytes.length, whole, into)).toBe(flaw);
         expect([[...into.name.bytes.subarray(0, into.name.length)], into.type]).toEqual([name, type]);
-        JSON.stringify(new Arena().keep(slab, before, end, undefined));
+        JSON.stringify(new Arena().keep(slab, before, end, -1));
       }),
       forSeconds,
     );

@@ -13,38 +13,43 @@ const MAX_CNAMES = 16;
 const scratch = new Message();
 const target = { bytes: new Uint8Array(256), length: 0 };
 
-/** Copies of messages, many to a buffer: the flow log keeps thousands, and most are never looked at. */
+/** Memory for many messages: their bytes, and in front of each its latency in milliseconds, negative for none. */
+class Chunk {
+  readonly bytes = new Uint8Array(new ArrayBuffer(ARENA));
+  readonly latencies = new Float64Array(this.bytes.buffer);
+}
+
+/** Copies of messages, many to a chunk: the flow log keeps thousands, and most are never looked at. */
 export class Arena {
-  private buffer = new Uint8Array(0);
+  private chunk = new Chunk();
   private used = 0;
 
-  /** Keeps a message's bytes; what is written out of them comes when it is asked for. */
-  keep(bytes: Uint8Array, from: number, end: number, latencyMs: number | undefined): DnsDetails {
+  /** Keeps a message's bytes; what is written out of them comes when it is asked for. `latencyMs` is negative where there is none. */
+  keep(bytes: Uint8Array, from: number, end: number, latencyMs: number): DnsDetails {
     const length = Math.min(end - from, KEPT);
-    if (this.used + length > this.buffer.length) {
-      this.buffer = new Uint8Array(ARENA);
+    if (this.used + 8 + length > ARENA) {
+      this.chunk = new Chunk();
       this.used = 0;
     }
-    const at = this.used;
+    const { chunk } = this;
+    const at = this.used + 8;
+    chunk.latencies[this.used >> 3] = latencyMs;
     // a view made for it would cost more than the copy
-    for (let i = 0; i < length; i++) this.buffer[at + i] = bytes[from + i]!;
-    this.used += length;
-    return new KeptMessage(this.buffer, at, length, latencyMs);
+    for (let i = 0; i < length; i++) chunk.bytes[at + i] = bytes[from + i]!;
+    this.used = (at + length + 7) & ~7;
+    return new KeptMessage(chunk, at, length);
   }
 }
 
-/** A DNS message that is decoded when somebody reads it. */
+/** A DNS message that is decoded when somebody reads it. Small: thousands live for seconds, and moving them is what they cost. */
 class KeptMessage implements DnsDetails {
-  readonly latencyMs?: number;
-  readonly #bytes: Uint8Array;
-  readonly #at: number;
-  readonly #length: number;
+  readonly #chunk: Chunk;
+  /** Where its bytes begin, and how many there are. */
+  readonly #place: number;
 
-  constructor(bytes: Uint8Array, at: number, length: number, latencyMs: number | undefined) {
-    this.#bytes = bytes;
-    this.#at = at;
-    this.#length = length;
-    if (latencyMs !== undefined) this.latencyMs = latencyMs;
+  constructor(chunk: Chunk, at: number, length: number) {
+    this.#chunk = chunk;
+    this.#place = (at << 11) | length;
   }
 
   get id(): number {
@@ -76,6 +81,10 @@ class KeptMessage implements DnsDetails {
       Array.from({ length: addresses }, (_, i) => addressText(this.#bytes, addressAt[i]!, addressSize[i]!)),
     );
   }
+  get latencyMs(): number {
+    const latency = this.#chunk.latencies[(this.#at >> 3) - 1]!;
+    return (latency < 0 ? undefined : latency) as number;
+  }
   get cnames(): readonly string[] {
     return this.answer(({ questions, answers }) => this.readCnames(questions, answers));
   }
@@ -88,6 +97,16 @@ class KeptMessage implements DnsDetails {
     const { responseCode, answers, addresses, cnames, ttl } = this;
     const more = ttl === undefined ? {} : { ttl };
     return { id, response, query, queryType, truncated, responseCode, answers, addresses, cnames, ...more, ...latency };
+  }
+
+  get #bytes(): Uint8Array {
+    return this.#chunk.bytes;
+  }
+  get #at(): number {
+    return this.#place >>> 11;
+  }
+  get #length(): number {
+    return this.#place & 0x7ff;
   }
 
   private get message(): Message {

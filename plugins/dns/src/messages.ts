@@ -7,7 +7,7 @@ import { Hints } from './hints.ts';
 import type { Labels } from './labels.ts';
 import { Packet, TCP } from './packet.ts';
 import { Pending } from './pending.ts';
-import { type RowLabels, Rows } from './rows.ts';
+import { Rows } from './rows.ts';
 import { Sightings } from './sightings.ts';
 
 export type Context = PluginContext<Config, typeof metrics>;
@@ -33,8 +33,8 @@ export class Messages {
   private readonly sightings = new Sightings();
   private readonly hints: Hints | undefined;
   private readonly arena = new Arena();
-  private readonly rows = new Rows((batch, labels) => this.emit(batch, labels));
-  private readonly lateRows = new Rows((batch, labels) => this.countLate(batch, labels));
+  private readonly rows = new Rows((batch) => this.emit(batch));
+  private readonly lateRows = new Rows((batch) => this.countLate(batch));
   private readonly latePacket = new Packet();
   private readonly outcomes: Readonly<Record<'udp' | 'tcp', { protocol: number } & Record<Outcome, number>>>;
   private readonly multicast: number;
@@ -109,15 +109,17 @@ export class Messages {
     this.outcome(packet, counted ? 'counted' : 'duplicate');
     // what passes an uplink on its way from or to a pod is told at the pod's interface
     if (!counted && packet.network) return;
-    const { labels } = this;
-    const row: RowLabels = {
-      counted, response, type: typeLabel, query: queryLabel, latency,
-      code: response ? labels.codes.id(message.code) : 0,
-      answer: response && counted ? labels.responses.id(message, bytes) : 0,
-      count: response ? labels.counts.id(message.answers) : 0,
-    }; // prettier-ignore
-    const dns = this.arena.keep(bytes, from, end, latency < 0 ? undefined : latency * 1000);
-    this.rows.add(packet, tap?.netns ?? 0, this.timeOfDay(packet.at), row, { dns });
+    const { labels, rows } = this;
+    const dns = this.arena.keep(bytes, from, end, latency * 1000);
+    const row = rows.add(packet, tap?.netns ?? 0, this.timeOfDay(packet.at), response, { dns });
+    rows.counted[row] = counted ? 1 : 0;
+    rows.type[row] = typeLabel;
+    rows.query[row] = queryLabel;
+    rows.latency[row] = latency;
+    if (!response) return;
+    rows.code[row] = labels.codes.id(message.code);
+    rows.answer[row] = counted ? labels.responses.id(message, bytes) : 0;
+    rows.count[row] = labels.counts.id(message.answers);
   }
 
   /** Gives up on queries that have waited too long. */
@@ -170,25 +172,29 @@ export class Messages {
     latePacket.network = pending.network[slot] === 1;
     latePacket.ifindex = pending.ifindex[slot]!;
     const netns = this.taps.get(latePacket.ifindex)?.netns ?? 0;
-    const row = { ...NO_LABELS, type: pending.typeLabel[slot]!, query: pending.queryLabel[slot]! };
-    this.lateRows.add(latePacket, netns, this.timeOfDay(pending.sentAt[slot]!), row, undefined);
+    const { lateRows } = this;
+    const row = lateRows.add(latePacket, netns, this.timeOfDay(pending.sentAt[slot]!), false, undefined);
+    lateRows.type[row] = pending.typeLabel[slot]!;
+    lateRows.query[row] = pending.queryLabel[slot]!;
   }
 
-  private emit(batch: FlowBatch, labels: readonly RowLabels[]): void {
+  private emit(batch: FlowBatch): void {
     this.context.flows.emit(batch);
     const { adv_dns_request_count, adv_dns_response_count, adv_dns_latency_seconds } = this.context.metrics;
+    const { counted, response, code, type, query, answer, count, latency } = this.rows;
     for (let row = 0; row < batch.length; row++) {
-      const { counted, response, code, type, query, answer, count, latency } = labels[row]!;
-      if (counted && response) adv_dns_response_count.add(1, batch, row, code, type, query, answer, count);
-      else if (counted) adv_dns_request_count.add(1, batch, row, type, query);
-      if (latency >= 0) adv_dns_latency_seconds.observe(latency, batch, row);
+      if (counted[row] === 1 && response[row] === 1)
+        adv_dns_response_count.add(1, batch, row, code[row]!, type[row]!, query[row]!, answer[row]!, count[row]!);
+      else if (counted[row] === 1) adv_dns_request_count.add(1, batch, row, type[row]!, query[row]!);
+      if (latency[row]! >= 0) adv_dns_latency_seconds.observe(latency[row]!, batch, row);
     }
   }
 
-  private countLate(batch: FlowBatch, labels: readonly RowLabels[]): void {
+  private countLate(batch: FlowBatch): void {
+    const { type, query } = this.lateRows;
     this.context.flows.resolve(batch);
     for (let row = 0; row < batch.length; row++) {
-      this.context.metrics.adv_dns_unanswered_total.add(1, batch, row, labels[row]!.type, labels[row]!.query);
+      this.context.metrics.adv_dns_unanswered_total.add(1, batch, row, type[row]!, query[row]!);
     }
   }
 
@@ -205,4 +211,3 @@ export class Messages {
 }
 
 type Outcome = 'counted' | 'duplicate' | 'malformed';
-const NO_LABELS = { counted: true, response: false, code: 0, type: 0, query: 0, answer: 0, count: 0, latency: -1 };

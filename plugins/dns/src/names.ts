@@ -10,6 +10,7 @@ export const NAME_LABEL = -2; // a label of an unknown kind
 export const NAME_POINTER = -3; // a compression pointer that does not point backwards
 export const NAME_LONG = -4; // longer than MAX_NAME
 
+const DOT = 0x2e;
 /** `@ $ " ( ) . ; \` stand with a backslash in zone files. */
 const QUOTED = new Set([0x40, 0x24, 0x22, 0x28, 0x29, 0x2e, 0x3b, 0x5c]);
 
@@ -81,9 +82,25 @@ export function readName(
   }
 }
 
+const plain = Buffer.alloc(MAX_NAME);
+
 /** Text of an uncompressed name, escaped as in zone files, without the last dot; "." is the root. At most 1012 characters. */
 export function nameText(bytes: Uint8Array, length: number): string {
   if (length <= 1) return '.';
+  // nearly every name needs no escapes: one string then, not one for each character
+  for (let at = 0; at < length - 1; at += bytes[at]! + 1) {
+    const end = at + bytes[at]!;
+    for (let i = at + 1; i <= end; i++) {
+      const byte = bytes[i]!;
+      if (byte <= 0x20 || byte >= 0x7f || QUOTED.has(byte)) return escapedText(bytes, length);
+      plain[i - 1] = byte;
+    }
+    plain[end] = DOT;
+  }
+  return plain.toString('latin1', 0, length - 2);
+}
+
+function escapedText(bytes: Uint8Array, length: number): string {
   let text = '';
   for (let at = 0; at < length - 1; at += bytes[at]! + 1) {
     if (at > 0) text += '.';

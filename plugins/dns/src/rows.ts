@@ -3,20 +3,6 @@ import {
 } from '@retina/sdk'; // prettier-ignore
 import type { Packet } from './packet.ts';
 
-/** What else is to be counted for a row, once the host knows whose it is. */
-export interface RowLabels {
-  /** Whether the message counts here; else it is here for the flow log and for latency. */
-  readonly counted: boolean;
-  readonly response: boolean;
-  readonly code: number;
-  readonly type: number;
-  readonly query: number;
-  readonly answer: number;
-  readonly count: number;
-  /** Seconds; negative where there is none. */
-  readonly latency: number;
-}
-
 const CAPACITY = 512;
 
 /** Where a tap stands. */
@@ -36,50 +22,78 @@ function directionOf({ network, egress }: TapView): number {
   return egress === network ? Direction.EGRESS : Direction.INGRESS;
 }
 
-/** Flow records of messages, with their labels, until the host takes them. They have no packets: others count those. */
-export class Rows {
-  private readonly writer = new FlowWriter(CAPACITY);
-  private readonly labels: RowLabels[] = [];
-  private readonly flush: (batch: FlowBatch, labels: readonly RowLabels[]) => void;
+/** What a row says, filled again for each. */
+class Values {
+  sourceAddress: Uint8Array = new Uint8Array(16);
+  destinationAddress: Uint8Array = new Uint8Array(16);
+  firstSeen = 0;
+  start = 0;
+  end = 0;
+  ifindex = 0;
+  netns = 0;
+  sourcePort = 0;
+  destinationPort = 0;
+  protocol = 0;
+  family = 0;
+  direction = 0;
+  observation = 0;
+  isReply = 0;
+  readonly verdict = Verdict.FORWARDED;
+  readonly event = FlowEvent.UPDATE;
+}
 
-  constructor(flush: (batch: FlowBatch, labels: readonly RowLabels[]) => void) {
+/**
+ * Flow records of messages until the host takes them, and by row what else is to be counted once it knows whose they are.
+ * They have no packets: others count those.
+ */
+export class Rows {
+  /** Whether the message counts here; else it is here for the flow log and for latency. */
+  readonly counted = new Uint8Array(CAPACITY);
+  readonly response = new Uint8Array(CAPACITY);
+  readonly code = new Uint32Array(CAPACITY);
+  readonly type = new Uint32Array(CAPACITY);
+  readonly query = new Uint32Array(CAPACITY);
+  readonly answer = new Uint32Array(CAPACITY);
+  readonly count = new Uint32Array(CAPACITY);
+  /** Seconds; negative where there is none. */
+  readonly latency = new Float64Array(CAPACITY);
+  private readonly values = new Values();
+  private readonly writer = new FlowWriter(CAPACITY);
+  private readonly flush: (batch: FlowBatch) => void;
+
+  constructor(flush: (batch: FlowBatch) => void) {
     this.flush = flush;
   }
 
-  add(packet: Packet, netns: number, time: number, labels: RowLabels, details: FlowDetails | undefined): void {
+  /** The new record's row, whose columns the caller fills. */
+  add(packet: Packet, netns: number, time: number, response: boolean, details: FlowDetails | undefined): number {
     if (this.writer.length === CAPACITY) this.end();
-    this.labels.push(labels);
-    this.writer.add(
-      {
-        sourceAddress: packet.source,
-        destinationAddress: packet.destination,
-        firstSeen: time,
-        start: time,
-        end: time,
-        ifindex: packet.ifindex,
-        netns,
-        sourcePort: packet.sourcePort,
-        destinationPort: packet.destinationPort,
-        protocol: packet.protocol,
-        family: packet.family,
-        direction: directionOf(packet),
-        observation: observationOf(packet),
-        isReply: labels.response ? Reply.YES : Reply.NO,
-        verdict: Verdict.FORWARDED,
-        event: FlowEvent.UPDATE,
-      },
-      details,
-    );
+    const { values } = this;
+    values.sourceAddress = packet.source;
+    values.destinationAddress = packet.destination;
+    values.firstSeen = values.start = values.end = time;
+    values.ifindex = packet.ifindex;
+    values.netns = netns;
+    values.sourcePort = packet.sourcePort;
+    values.destinationPort = packet.destinationPort;
+    values.protocol = packet.protocol;
+    values.family = packet.family;
+    values.direction = directionOf(packet);
+    values.observation = observationOf(packet);
+    values.isReply = response ? Reply.YES : Reply.NO;
+    const row = this.writer.length;
+    this.writer.add(values, details);
+    this.response[row] = response ? 1 : 0;
+    return row;
   }
 
   /** Hands over what there is. */
   end(): void {
     if (this.writer.length === 0) return;
     try {
-      this.flush(this.writer.batch(), this.labels);
+      this.flush(this.writer.batch());
     } finally {
       this.writer.clear();
-      this.labels.length = 0;
     }
   }
 }

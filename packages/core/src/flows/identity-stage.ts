@@ -1,4 +1,5 @@
 import { Direction, type FlowBatch, Observation } from '@retina/sdk';
+import { V4_MAPPED } from '../identity/address.ts';
 import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
 import { rememberedFlow } from './flow-id.ts';
@@ -19,6 +20,7 @@ export class IdentityStage {
   private readonly nat: TranslationTable | undefined;
   private cache = new Uint32Array(1024 * CELLS);
   private readonly uplinkRows: number[] = [];
+  private readonly words: [number, number, number, number] = [0, 0, 0, 0];
   /** The record at hand has an address that has changed hands lately. */
   private timed = false;
 
@@ -47,18 +49,25 @@ export class IdentityStage {
 
   private lookUp(batch: FlowBatch, row: number): void {
     const { endpoints } = this;
-    const s = (i: number) => batch.sourceWord(row, i);
-    const d = (i: number) => batch.destinationWord(row, i);
+    // Signed, and one by one: as closures or unsigned they would be objects, thousands a second.
+    const s0 = batch.sourceWord(row, 0) | 0;
+    const s1 = batch.sourceWord(row, 1) | 0;
+    const s2 = batch.sourceWord(row, 2) | 0;
+    const s3 = batch.sourceWord(row, 3) | 0;
+    const d0 = batch.destinationWord(row, 0) | 0;
+    const d1 = batch.destinationWord(row, 1) | 0;
+    const d2 = batch.destinationWord(row, 2) | 0;
+    const d3 = batch.destinationWord(row, 3) | 0;
     // A record may come after an address has got a new owner: whose it was counts, not whose it is.
     const time = batch.start(row) || Infinity;
-    let source = endpoints.findAt(s(0), s(1), s(2), s(3), time);
-    let destination = endpoints.findAt(d(0), d(1), d(2), d(3), time);
-    this.timed = endpoints.changedLately(s(0), s(1), s(2), s(3)) || endpoints.changedLately(d(0), d(1), d(2), d(3));
+    let source = endpoints.findAt(s0, s1, s2, s3, time);
+    let destination = endpoints.findAt(d0, d1, d2, d3, time);
+    this.timed = endpoints.changedLately(s0, s1, s2, s3) || endpoints.changedLately(d0, d1, d2, d3);
     let tap = 0;
     switch (batch.observation(row)) {
       case Observation.FROM_ENDPOINT:
         tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
-        source = endpoints.behind(tap, source, false, [s(0), s(1), s(2), s(3)]);
+        source = endpoints.behind(tap, source, false, this.wordsAt(s0, s1, s2, s3));
         tap &&= source;
         if (source !== 0 && this.isAway(destination)) this.askAgain(this.translations.pod(batch, row, true, source));
         destination ||= this.behindAddress(batch, row, false);
@@ -67,7 +76,7 @@ export class IdentityStage {
         tap = endpoints.byInterface(batch.ifindex(row)) || endpoints.byNetns(batch.netns(row));
         // What is for another stays that one's, and counts where that one is.
         if (endpoints.flooded(tap, destination)) break;
-        destination = endpoints.behind(tap, destination, true, [d(0), d(1), d(2), d(3)]);
+        destination = endpoints.behind(tap, destination, true, this.wordsAt(d0, d1, d2, d3));
         tap &&= destination;
         if (destination !== 0 && this.isAway(source))
           this.askAgain(this.translations.pod(batch, row, false, destination));
@@ -90,16 +99,26 @@ export class IdentityStage {
         // Loopback means the namespace itself, as does an address of its own that others have as well; and what nobody
         // knows there is its own end, by the direction.
         if (source !== tap && destination !== tap) {
-          if (source !== 0 && endpoints.claims(tap, s(0), s(1), s(2), s(3))) source = tap;
-          if (destination !== 0 && endpoints.claims(tap, d(0), d(1), d(2), d(3))) destination = tap;
+          if (source !== 0 && endpoints.claims(tap, s0, s1, s2, s3)) source = tap;
+          if (destination !== 0 && endpoints.claims(tap, d0, d1, d2, d3)) destination = tap;
         }
-        if (isLoopback(s)) source = tap;
+        if (isLoopback(s0, s1, s2, s3)) source = tap;
         else if (source === 0 && destination !== tap && batch.direction(row) !== Direction.INGRESS) source = tap;
-        if (isLoopback(d) || (destination === 0 && source !== tap)) destination = tap;
+        if (isLoopback(d0, d1, d2, d3) || (destination === 0 && source !== tap)) destination = tap;
     }
     source = endpoints.atPort(source, batch.protocol(row), batch.sourcePort(row));
     destination = endpoints.atPort(destination, batch.protocol(row), batch.destinationPort(row));
     this.keep(batch, row, source, destination, tap);
+  }
+
+  /** An address by unsigned words; borrowed, valid until the next call. */
+  private wordsAt(w0: number, w1: number, w2: number, w3: number): [number, number, number, number] {
+    const { words } = this;
+    words[0] = w0 >>> 0;
+    words[1] = w1 >>> 0;
+    words[2] = w2 >>> 0;
+    words[3] = w3 >>> 0;
+    return words;
   }
 
   private lookUpBehindHost(batch: FlowBatch, row: number): void {
@@ -161,8 +180,8 @@ export class IdentityStage {
   }
 }
 
-/** Whether an address, given word by word, is 127.0.0.0/8 or ::1. */
-function isLoopback(word: (i: number) => number): boolean {
-  if (word(0) !== 0 || word(1) !== 0) return false;
-  return word(2) === 0xffff0000 ? (word(3) & 0xff) === 127 : word(2) === 0 && word(3) === 0x01000000;
+/** Whether an address, given as signed words, is 127.0.0.0/8 or ::1. */
+function isLoopback(w0: number, w1: number, w2: number, w3: number): boolean {
+  if (w0 !== 0 || w1 !== 0) return false;
+  return w2 === V4_MAPPED ? (w3 & 0xff) === 127 : w2 === 0 && w3 === 0x01000000;
 }

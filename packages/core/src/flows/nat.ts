@@ -96,7 +96,10 @@ export class TranslationTable implements Translations {
 
   /** The ends a record's packets have on the other side of the translation; undefined if it is not known to be translated. */
   of(batch: FlowBatch, row: number): NatEnds | undefined {
-    if (this.table.count === 0) return undefined;
+    return this.table.count === 0 ? undefined : this.find(batch, row);
+  }
+
+  private find(batch: FlowBatch, row: number): NatEnds | undefined {
     const s = (i: number) => batch.sourceWord(row, i);
     const d = (i: number) => batch.destinationWord(row, i);
     const flipped = this.order(s, d, batch.sourcePort(row), batch.destinationPort(row));

@@ -73,11 +73,10 @@ export class Translations {
 
   private entry(batch: FlowBatch, row: number, out: boolean, anyPort: boolean): number {
     const { tuple, table } = this;
-    for (let i = 0; i < 4; i++) tuple[i] = out ? batch.destinationWord(row, i) : batch.sourceWord(row, i);
-    const [remote, local] = out
-      ? [batch.destinationPort(row), batch.sourcePort(row)]
-      : [batch.sourcePort(row), batch.destinationPort(row)];
-    tuple[4] = ((remote << 16) | (anyPort ? 0 : local)) >>> 0;
+    for (let i = 0; i < 4; i++) tuple[i] = (out ? batch.destinationWord(row, i) : batch.sourceWord(row, i)) | 0;
+    const remote = out ? batch.destinationPort(row) : batch.sourcePort(row);
+    const local = out ? batch.sourcePort(row) : batch.destinationPort(row);
+    tuple[4] = (remote << 16) | (anyPort ? 0 : local);
     tuple[5] = batch.protocol(row);
     const now = this.now();
     let entry = table.find(tuple);

@@ -2,12 +2,12 @@
 const SEED = (Math.random() * 0x1_0000_0000) >>> 0;
 
 /**
- * 16-byte addresses to small integers: open addressing over four 32-bit words, no strings, no allocation on look-up.
- * 0 means "not in the map" and is no value.
+ * 16-byte addresses to small integers: open addressing over four 32-bit words, signed or unsigned, no strings, no allocation
+ * on look-up. 0 means "not in the map" and is no value.
  */
 export class AddressMap {
   count = 0;
-  private keys = new Uint32Array(64 * 4);
+  private keys = new Int32Array(64 * 4);
   private values = new Uint32Array(64);
   private mask = 63;
 
@@ -17,7 +17,8 @@ export class AddressMap {
       const value = values[slot]!;
       if (value === 0) return 0;
       const at = slot << 2;
-      if (keys[at + 3] === w3 && keys[at + 2] === w2 && keys[at + 1] === w1 && keys[at] === w0) return value;
+      if (keys[at + 3] === (w3 | 0) && keys[at + 2] === (w2 | 0) && keys[at + 1] === (w1 | 0) && keys[at] === (w0 | 0))
+        return value;
     }
   }
 
@@ -54,14 +55,15 @@ export class AddressMap {
     let slot = hash(w0, w1, w2, w3) & mask;
     for (; values[slot] !== 0; slot = (slot + 1) & mask) {
       const at = slot << 2;
-      if (keys[at + 3] === w3 && keys[at + 2] === w2 && keys[at + 1] === w1 && keys[at] === w0) break;
+      if (keys[at + 3] === (w3 | 0) && keys[at + 2] === (w2 | 0) && keys[at + 1] === (w1 | 0) && keys[at] === (w0 | 0))
+        break;
     }
     return slot;
   }
 
   private grow(): void {
     const { keys, values } = this;
-    this.keys = new Uint32Array(keys.length * 2);
+    this.keys = new Int32Array(keys.length * 2);
     this.values = new Uint32Array(values.length * 2);
     this.mask = this.values.length - 1;
     this.count = 0;

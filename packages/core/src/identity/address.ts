@@ -48,9 +48,12 @@ export function formatAddress(bytes: Uint8Array): string {
   );
 }
 
-/** The same from four words as little-endian loads give them. */
+/** The third word of an IPv4-mapped address, signed. */
+export const V4_MAPPED = 0xffff0000 | 0;
+
+/** The same from four words as little-endian loads give them, signed or unsigned. */
 export function formatWords(w0: number, w1: number, w2: number, w3: number): string {
-  if (w0 === 0 && w1 === 0 && w2 === 0xffff0000) {
+  if (w0 === 0 && w1 === 0 && (w2 | 0) === V4_MAPPED) {
     return `${w3 & 255}.${(w3 >>> 8) & 255}.${(w3 >>> 16) & 255}.${w3 >>> 24}`;
   }
   const groups = [group(w0), group(w0 >>> 16), group(w1), group(w1 >>> 16), group(w2), group(w2 >>> 16), group(w3), group(w3 >>> 16)]; // prettier-ignore

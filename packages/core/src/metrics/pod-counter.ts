@@ -55,7 +55,8 @@ class PodCounterN extends PodCounterInstrument {
   override add(value: number, batch: FlowBatch, row: number, ...labels: number[]): void {
     if (!this.counts(value)) return;
     const series = this.series!;
-    const at = series.atN(batch, row, this.clock.time, labels);
+    for (let i = 0; i < labels.length; i++) series.tuple[i + 1] = labels[i]!;
+    const at = series.atN(batch, row, this.clock.time);
     if (at >= 0) series.values[at]! += value;
   }
 }

@@ -11,6 +11,8 @@ const NO_TARGET = 0xffffffff;
 export class PodSeries extends Family {
   readonly view: PodView;
   readonly ttlMs: number;
+  /** What {@link atN} is asked about. */
+  readonly tuple: number[];
   private readonly own: number;
   /** When a row last had a sample; kept only where there is a TTL. */
   private touched = new Float64Array(8);
@@ -21,6 +23,7 @@ export class PodSeries extends Family {
     const own = description.labels.length;
     super(host, { ...description, labels: podLabels(description.labels, view.options) }, own + 1);
     this.own = own;
+    this.tuple = new Array<number>(own + 1).fill(0);
     this.view = view;
     this.ttlMs = ttlMs;
   }
@@ -53,10 +56,12 @@ export class PodSeries extends Family {
     return series;
   }
 
-  atN(batch: FlowBatch, row: number, now: number, labels: readonly number[]): number {
+  /** For any number of labels: they stand in `tuple`, behind the target's place. */
+  atN(batch: FlowBatch, row: number, now: number): number {
     const target = this.view.resolve(batch, row);
     if (target === NO_SAMPLE) return -1;
-    const series = target < 0 ? this.overflow() : this.row([target, ...labels]);
+    this.tuple[0] = target;
+    const series = target < 0 ? this.overflow() : this.row(this.tuple);
     if (this.ttlMs > 0) this.touched[series] = now;
     return series;
   }

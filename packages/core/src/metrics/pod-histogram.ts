@@ -60,7 +60,8 @@ export abstract class PodHistogramInstrument
     const { series } = this;
     if (!series) return;
     series.check(counts, sum);
-    const at = series.atN(batch, row, this.clock.time, labels);
+    for (let i = 0; i < labels.length; i++) series.tuple[i + 1] = labels[i]!;
+    const at = series.atN(batch, row, this.clock.time);
     if (at >= 0) series.add(at, counts, sum);
   }
 
@@ -102,8 +103,10 @@ class PodHistogram2 extends PodHistogramInstrument {
 class PodHistogramN extends PodHistogramInstrument {
   override observe(value: number, batch: FlowBatch, row: number, ...labels: number[]): void {
     const series = this.take(value);
-    const at = series ? series.atN(batch, row, this.clock.time, labels) : -1;
-    if (at >= 0) series!.put(at, value);
+    if (!series) return;
+    for (let i = 0; i < labels.length; i++) series.tuple[i + 1] = labels[i]!;
+    const at = series.atN(batch, row, this.clock.time);
+    if (at >= 0) series.put(at, value);
   }
 }
 

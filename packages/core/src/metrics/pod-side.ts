@@ -125,8 +125,10 @@ export class PodSide {
   }
 
   private ident(endpoint: number): Ident {
-    const known = this.identByEndpoint.get(endpoint);
-    if (known) return known;
+    return this.identByEndpoint.get(endpoint) ?? this.newIdent(endpoint);
+  }
+
+  private newIdent(endpoint: number): Ident {
     const texts = this.labels.flatMap((label) => identityTexts(label, this.endpoints.byId(endpoint)));
     const key = texts.join('\0');
     let ident = this.idents.get(key);

@@ -155,16 +155,14 @@ export class PodView {
     tuple[0] = ((options.direction ? direction : 0) << 2) | (options.isReply ? batch.isReply(row) : 0);
     const ports = hasPorts(batch.protocol(row));
     const local = options.context === 'local';
-    const s = (i: number) => batch.sourceWord(row, i);
-    const d = (i: number) => batch.destinationWord(row, i);
     if (local && direction === Direction.INGRESS) {
-      tuple[1] = this.source.intern(destination, d(0), d(1), d(2), d(3));
+      tuple[1] = internDestination(this.source, batch, row);
       tuple[2] = !this.source.hasPort ? 0 : ports ? batch.destinationPort(row) : NO_PORT;
     } else {
-      tuple[1] = this.source.intern(source, s(0), s(1), s(2), s(3));
+      tuple[1] = internSource(this.source, batch, row);
       tuple[2] = !this.source.hasPort ? 0 : ports ? batch.sourcePort(row) : NO_PORT;
     }
-    tuple[3] = local ? 0 : this.destination.intern(destination, d(0), d(1), d(2), d(3));
+    tuple[3] = local ? 0 : internDestination(this.destination, batch, row);
     tuple[4] = !this.destination.hasPort ? 0 : ports ? batch.destinationPort(row) : NO_PORT;
     return this.place();
   }
@@ -202,6 +200,10 @@ export class PodView {
     const { chosen, context } = this.options;
     if (chosen && !this.endpoints.observed(own) && (context === 'local' || !this.endpoints.observed(other)))
       return false;
+    return (!this.include && !this.exclude) || this.inNamespaces(own, other);
+  }
+
+  private inNamespaces(own: number, other: number): boolean {
     const namespace = (id: number) => this.endpoints.byId(id).namespace;
     if (this.include) {
       return (
@@ -217,6 +219,27 @@ export class PodView {
     while (length <= at) length *= 2;
     this.cache = resized(this.cache, length);
   }
+}
+
+// Words signed and no closure over them: this runs for every record without a flow id.
+function internSource(side: PodSide, batch: FlowBatch, row: number): number {
+  return side.intern(
+    batch.sourceEndpoint(row),
+    batch.sourceWord(row, 0) | 0,
+    batch.sourceWord(row, 1) | 0,
+    batch.sourceWord(row, 2) | 0,
+    batch.sourceWord(row, 3) | 0,
+  );
+}
+
+function internDestination(side: PodSide, batch: FlowBatch, row: number): number {
+  return side.intern(
+    batch.destinationEndpoint(row),
+    batch.destinationWord(row, 0) | 0,
+    batch.destinationWord(row, 1) | 0,
+    batch.destinationWord(row, 2) | 0,
+    batch.destinationWord(row, 3) | 0,
+  );
 }
 
 function hasPorts(protocol: number): boolean {
