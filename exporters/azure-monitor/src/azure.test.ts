@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { MetricFamily } from '@retina/sdk';
+import type { MetricFamily, PartialDelivery } from '@retina/sdk';
 import type { z } from 'zod';
 import { accepted, Azure, CLIENT, json, KEY, RULE, TENANT } from '../test/azure.ts';
 import { Certificates } from '@retina/testkit';
@@ -261,9 +261,8 @@ describe('flows', () => {
     const sink = await openSink(ctx);
     expect(await sink.flows!(flowBatch(2500), never)).toBeUndefined();
     const rows = azure.logs.flatMap(({ items }) => items);
-    expect(rows.map((row) => row.SourcePort)).toEqual(
-      Array.from({ length: 2500 }, (_, i) => i + 1).filter((port) => port % 10 !== 0),
-    );
+    const ports = rows.map((row) => row.SourcePort as number).sort((a, b) => a - b); // requests overtake each other
+    expect(ports).toEqual(Array.from({ length: 2500 }, (_, i) => i + 1).filter((port) => port % 10 !== 0));
     expect(decodeURIComponent(azure.logs[0]!.path)).toContain('api-version=2023-01-01');
     expect(rows[0]).toMatchObject({
       TimeGenerated: '2026-01-02T03:04:05.000Z', Node: 'node-7', Cluster: 'test', Verdict: 'DROPPED', SourceIp: '10.0.0.1', SourcePod: 'web-1',
@@ -277,12 +276,11 @@ describe('flows', () => {
     azure.onLogs = (response, _, n) =>
       n === 2 ? json(response, 429, {}, { 'retry-after': '30' }) : void response.writeHead(204).end();
     const sink = await openSink(context(flowOptions()));
-    const result = await sink.flows!(flowBatch(2500), never);
-    expect(result).toMatchObject({
-      refused: 0,
-      retryAfterMs: 30_000,
-      retry: Array.from({ length: 1500 }, (_, i) => 1000 + i),
-    });
+    const result = (await sink.flows!(flowBatch(2500), never)) as PartialDelivery;
+    expect(result).toMatchObject({ refused: 0, retryAfterMs: 30_000 });
+    const arrived = azure.logs.filter((_, i) => i !== 1).flatMap(({ items }) => items.map((row) => row.SourcePort - 1));
+    expect([...arrived, ...result.retry!].sort((a, b) => a - b)).toEqual(Array.from({ length: 2500 }, (_, i) => i));
+    expect(result.retry!.length).toBeGreaterThanOrEqual(300);
     azure.onLogs = (response) => json(response, 429, {}, { 'retry-after': '30' });
     await expect(sink.flows!(flowBatch(10), never)).rejects.toMatchObject({
       code: 'RETINA_EXPORT_RETRY',
@@ -297,8 +295,8 @@ describe('flows', () => {
         : void response.writeHead(204).end();
     const sink = await openSink(context(flowOptions()));
     const result = await sink.flows!(flowBatch(2500), never);
-    expect(result).toMatchObject({ refused: 1000, retry: [], cause: expect.stringContaining('413') });
-    expect(azure.logs).toHaveLength(3);
+    expect(result).toMatchObject({ refused: 300, retry: [], cause: expect.stringContaining('413') });
+    expect(azure.logs.flatMap(({ items }) => items)).toHaveLength(2500); // the refused ones were received, too
   });
 
   it('a rule that is not there is said', async () => {

@@ -6,10 +6,13 @@ import type { Connections } from './connections.ts';
 import { failureOf } from './failures.ts';
 import { type Row, rowOf } from './rows.ts';
 
-/** Records converted in one turn of the event loop. */
-const PER_TURN = 250;
-/** Records of one request: well below the 1 MB that the API takes. */
-const PER_REQUEST = 1000;
+/** Time after which converting records gives way to the event loop, and records between two looks at the clock. */
+const SLICE_MS = 3;
+const PER_LOOK = 16;
+/** Records of one request: well below the 1 MB that the API takes. The library writes them in one turn of the event loop, twice. */
+const PER_REQUEST = 300;
+/** Requests on their way at a time: each is a wait for its answer. */
+const UNDERWAY = 3;
 
 export interface FlowOptions {
   readonly endpoint: string;
@@ -37,36 +40,58 @@ export class FlowPush {
     const rows: number[] = [];
     for (let row = 0; row < batch.length; row++) if (this.options.wanted(batch, row)) rows.push(row);
     const losses = new Losses();
-    for (let at = 0; at < rows.length; at += PER_REQUEST) {
+    const underway = new Set<Promise<void>>();
+    let failure: { readonly error: unknown } | undefined;
+    let next = 0;
+    while (next < rows.length && !failure && !losses.ended) {
       signal.throwIfAborted();
-      const some = rows.slice(at, at + PER_REQUEST);
-      const logs = await this.convert(batch, some);
-      try {
-        await this.upload(logs, signal);
-      } catch (error) {
-        if (signal.aborted) throw error;
-        const before = losses.retry.length + losses.refused;
-        for (const failure of failures(error, logs)) {
-          const cause = failureOf(this.options.endpoint, failure.cause, signal);
-          const lost = failure.failedLogs.map((log) => some[logs.indexOf(log as Row)]!);
-          losses.add(cause, lost);
-          if ((failure.cause as { statusCode?: number }).statusCode === 401) this.client = undefined; // and the token it remembers
-        }
-        // Nothing of the first request arrived: nothing will of the others.
-        const all = losses.retry.length + losses.refused - before === some.length;
-        if (at === 0 && all && losses.first) throw losses.first;
-        if (all && losses.retry.length > 0) return losses.result(rows.slice(at + PER_REQUEST));
-      }
+      const some = rows.slice(next, next + PER_REQUEST);
+      next += some.length;
+      const logs = await this.convert(batch, some, signal);
+      const going: Promise<void> = this.send(logs, some, losses, signal)
+        .catch((error: unknown) => void (failure ??= { error }))
+        .finally(() => underway.delete(going));
+      underway.add(going);
+      // The first goes alone: where nothing of it arrives, nothing will of the others.
+      if (next === some.length || underway.size >= UNDERWAY) await Promise.race(underway);
     }
-    return losses.result([]);
+    await Promise.all(underway);
+    if (failure) throw failure.error;
+    if (losses.ended && losses.nothingArrived) throw losses.first!;
+    return losses.result(rows.slice(next));
   }
 
-  private async convert(batch: FlowBatch, rows: readonly number[]): Promise<Row[]> {
+  private async send(logs: Row[], rows: readonly number[], losses: Losses, signal: AbortSignal): Promise<void> {
+    try {
+      await this.upload(logs, signal);
+      losses.nothingArrived = false;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      let [retry, refused] = [0, 0];
+      for (const failure of failures(error, logs)) {
+        const cause = failureOf(this.options.endpoint, failure.cause, signal);
+        const lost = failure.failedLogs.map((log) => rows[logs.indexOf(log as Row)]!);
+        if (losses.add(cause, lost)) retry += lost.length;
+        else refused += lost.length;
+        if ((failure.cause as { statusCode?: number }).statusCode === 401) this.client = undefined; // and the token it remembers
+      }
+      const all = retry + refused === rows.length;
+      if (!all) losses.nothingArrived = false;
+      else if (retry > 0 || losses.nothingArrived) losses.ended = true;
+    }
+  }
+
+  private async convert(batch: FlowBatch, rows: readonly number[], signal: AbortSignal): Promise<Row[]> {
     const logs: Row[] = [];
+    let until = performance.now() + SLICE_MS;
     for (const row of rows) {
       logs.push(rowOf(this.options.reader.json(batch, row), this.options.cluster));
-      if (logs.length % PER_TURN === 0) await turn();
+      if (logs.length % PER_LOOK !== 0 || performance.now() < until) continue;
+      await turn();
+      signal.throwIfAborted();
+      until = performance.now() + SLICE_MS;
     }
+    await turn(); // the library has its own to do with them
     return logs;
   }
 
@@ -104,12 +129,18 @@ class Losses {
   refused = 0;
   readonly retry: number[] = [];
   first: RetinaError | undefined;
+  /** Of what was tried so far. */
+  nothingArrived = true;
+  /** What was not tried yet need not be. */
+  ended = false;
 
-  add(cause: unknown, rows: readonly number[]): void {
+  /** Whether they are to be sent again. */
+  add(cause: unknown, rows: readonly number[]): boolean {
     if (!(cause instanceof RetinaError)) throw cause;
     this.first ??= cause;
     if (cause.retryable) this.retry.push(...rows);
     else this.refused += rows.length;
+    return cause.retryable;
   }
 
   /** `unsent` rows were not tried. */
