@@ -56,12 +56,12 @@ describe.skipIf(whySkipped)(
     }
 
     /** An agent's host on node1 that follows the cluster. */
-    async function agent(text: string, kubeconfig = server.kubeconfig('agent'), nodeName = 'node1') {
+    async function agent(text: string, kubeconfig = server.kubeconfig('agent'), nodeName = 'node1', more = '') {
       const lines: string[] = [];
       const say = (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
       const logger: Logger = { debug: say, info: say, warn: say, error: say };
       const { config } = loadConfig({
-        text: `{nodeName: ${nodeName}, exporters: {}, plugins: {}, identity: {local: false}, kubernetes: {kubeconfig: ${kubeconfig}}, ${text}}`,
+        text: `{nodeName: ${nodeName}, exporters: {}, plugins: {}, identity: {local: false}, kubernetes: {kubeconfig: ${kubeconfig}${more}}, ${text}}`,
         environment: {},
       });
       const host = await Host.start(config, { logger, loader: null });
@@ -149,6 +149,24 @@ describe.skipIf(whySkipped)(
       await until(() => chosen('10.0.1.3'));
       await annotate(null);
       await until(() => !chosen('10.0.1.3'));
+    });
+
+    it('takes pods at the limits of what Kubernetes allows: a name of 253 characters, 5 000 labels, no address', async () => {
+      const name = `${'a'.repeat(60)}.`.repeat(4) + 'b'.repeat(9);
+      const labels = Object.fromEntries(
+        Array.from({ length: 5000 }, (_, i) => [`${'x'.repeat(58)}${i}`, 'v'.repeat(63)]),
+      );
+      await pod(name, 'node1', '10.0.1.8', { labels: { ...labels, app: 'many' } });
+      const without = { namespace: 'shop', name: 'without' };
+      const spec = { nodeName: 'node1', containers: [{ name: 'c', image: 'i' }], terminationGracePeriodSeconds: 0 };
+      await client.create(kube.PODS, { metadata: without, spec });
+      ending.push(() => void client.delete(kube.PODS, without).catch(() => undefined));
+      const selector = ', podSelector: {matchLabels: {app: many}}';
+      const { at, cluster, problems, host } = await agent('enablePodLevel: true', undefined, 'node1', selector);
+      await cluster.synced();
+      expect(at('10.0.1.8')).toMatchObject({ name, namespace: 'shop' });
+      expect(host.endpoints.observed(at('10.0.1.8').id)).toBe(true);
+      expect(problems()).toEqual([]);
     });
 
     it('says what a missing right costs; the rest goes on, and so does it when the right is granted', async () => {

@@ -82,3 +82,25 @@ it('never lets a younger one in because the oldest has a mistake', () => {
   configurations[Symbol.dispose]();
   expect([override, problems.size]).toEqual([{}, 0]);
 });
+
+it.each([
+  ['what the operator knows to have been good', facts('a', '', 'drop_bytes').spec, ['drop_bytes']],
+  ['the defaults, where that is wrong as well', { contextOptions: 'x' }, undefined],
+  ['the defaults, where it knows nothing', undefined, undefined],
+])('an agent that starts while the oldest has a mistake goes by %s, and says so', (_what, lastKnown, families) => {
+  take({ ...facts('a', '', 'drop_count', { ttl: 'soon' }), lastKnown });
+  configurations.synced();
+  expect([inForce(), problems.get('MetricsConfiguration')?.code]).toEqual([families, 'RETINA_CONFIG_INVALID']);
+  take(facts('a', '', 'forward_count'));
+  expect([inForce(), problems.size]).toEqual([['forward_count'], 0]);
+});
+
+it('goes on by what it has in force itself, whatever the operator writes down meanwhile', () => {
+  configurations.synced();
+  take(facts('a', '', 'forward_count'));
+  const said = lines.length;
+  take({ ...facts('a', '', 'forward_count'), lastKnown: facts('a', '', 'forward_count').spec });
+  expect(lines).toHaveLength(said);
+  take({ ...facts('a', '', 'drop_count', { ttl: 'soon' }), lastKnown: facts('a', '', 'drop_bytes').spec });
+  expect(inForce()).toEqual(['forward_count']);
+});

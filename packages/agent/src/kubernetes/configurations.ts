@@ -1,6 +1,6 @@
 import type { Host, MetricsConfiguration } from '@retina/core';
 import { type Logger, RetinaError } from '@retina/sdk';
-import { type ConfigurationFacts, inForce, readSpec } from './metrics-configuration.ts';
+import { type ConfigurationFacts, inForce, readLastKnown, readSpec } from './metrics-configuration.ts';
 
 const PROBLEM = 'MetricsConfiguration';
 
@@ -41,7 +41,8 @@ export class Configurations implements Disposable {
   private apply(): void {
     const { host, log } = this;
     const facts = inForce(this.known.values());
-    const text = JSON.stringify([facts, this.known.size]);
+    // Not what the operator has written down: it says nothing new to an agent that runs.
+    const text = JSON.stringify([facts && { ...facts, lastKnown: undefined }, this.known.size]);
     if (text === this.said) return;
     this.said = text;
     const others = [...this.known.values()].filter((one) => one !== facts).map(({ name }) => name);
@@ -52,8 +53,11 @@ export class Configurations implements Disposable {
     } catch (error) {
       problem = RetinaError.from(error, 'RETINA_CONFIG_INVALID', 'a MetricsConfiguration cannot be read');
       log.error(problem.message, { code: problem.code });
-      // Of another object nothing stays in force.
-      if (this.current?.name !== facts?.name) this.current = undefined;
+      // Of another object nothing stays in force. An agent that was not there before goes by what the others have.
+      if (this.current?.name !== facts?.name) {
+        const metrics = facts && readLastKnown(facts);
+        this.current = metrics && { name: facts.name, metrics };
+      }
     }
     if (problem) host.problems.set(PROBLEM, problem);
     else host.problems.delete(PROBLEM);

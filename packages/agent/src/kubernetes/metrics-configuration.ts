@@ -7,11 +7,19 @@ export interface ConfigurationFacts {
   readonly name: string;
   readonly created: string;
   readonly spec: unknown;
+  /** The last specification of it that was good, as the operator has written it down. */
+  readonly lastKnown?: unknown;
 }
 
-export function trimConfiguration({ metadata, spec }: Resource): ConfigurationFacts | undefined {
+export function trimConfiguration({ metadata, spec, status }: Resource): ConfigurationFacts | undefined {
   if (metadata.deletionTimestamp) return undefined;
-  return { name: metadata.name ?? '', created: metadata.creationTimestamp ?? '', spec };
+  const lastKnown = status?.lastKnownSpec;
+  return {
+    name: metadata.name ?? '',
+    created: metadata.creationTimestamp ?? '',
+    spec,
+    ...(lastKnown !== undefined && { lastKnown }),
+  };
 }
 
 /** The one in force: the oldest, by name where two are equally old; the operator says the same in their status. */
@@ -35,6 +43,16 @@ export function readSpec({ name, spec }: ConfigurationFacts): MetricsConfigurati
     found: problems.slice(0, 10).join(' | ').slice(0, 2000),
     next: `kubectl edit metricsconfiguration ${name}; what was in force before stays until then`,
   });
+}
+
+/** What the operator says was good of it before; undefined where there is nothing, or nothing that is good. */
+export function readLastKnown(facts: ConfigurationFacts): MetricsConfiguration | undefined {
+  if (facts.lastKnown === undefined) return undefined;
+  try {
+    return readSpec({ ...facts, spec: facts.lastKnown });
+  } catch {
+    return undefined;
+  }
 }
 
 /** What the API server lets pass and the original reads as if it were not there. */
