@@ -38,8 +38,8 @@ struct api_connection {
 };
 
 /* User space reads the two at the front. */
-_Static_assert(offsetof(struct api_connection, since) == 0, "user space reads since here");
-_Static_assert(offsetof(struct api_connection, seen) == 8, "user space reads seen here");
+_Static_assert(__builtin_offsetof(struct api_connection, since) == 0, "user space reads since here");
+_Static_assert(__builtin_offsetof(struct api_connection, seen) == 8, "user space reads seen here");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
