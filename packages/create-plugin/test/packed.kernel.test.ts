@@ -24,7 +24,7 @@ kernel('packed', () => {
     net = await NodeWorld.create(world, ['a', 'b']);
     [author, node] = [join(packed.folder, 'author'), join(packed.folder, 'node')];
     copyFileSync(process.execPath, join(packed.folder, 'node-program'));
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     await world[Symbol.asyncDispose]();
     packed[Symbol.dispose]();

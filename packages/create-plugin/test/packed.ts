@@ -65,7 +65,7 @@ export class PackedPackages implements Disposable {
     }
     const filters = all.map((name) => `--filter=${name}`);
     const args = ['-r', ...filters, '--workspace-concurrency=2', 'pack', '--pack-destination', packed.folder];
-    await run('pnpm', args, { cwd: WORKSPACE });
+    await run('pnpm', args, { cwd: WORKSPACE, timeoutMs: 180_000 });
     for (const name of all) packed.files.set(name, packed.find(name));
     if (all.includes('@retina/loader')) await packed.addPrebuild('@retina/loader');
     return packed;

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../world/run.ts';
 
+/** Packing and installing take seconds, and on a busy machine minutes. */
+const PATIENT_MS = 180_000;
+
 /** A folder outside of any workspace, with packages as a registry would have given them. */
 export interface InstalledPackages extends Disposable {
   /** Holds `node_modules`. */
@@ -22,16 +25,16 @@ export async function installPacked(...folders: readonly string[]): Promise<Inst
   try {
     const [packed, folder] = [join(root, 'packed'), join(root, 'app')];
     for (const path of [packed, folder]) mkdirSync(path);
-    for (const one of folders) {
-      if (!existsSync(join(one, 'dist'))) throw new Error(`${one} has no dist; build it first`);
-      await run('pnpm', ['pack', '--pack-destination', packed], { cwd: one });
-    }
+    const unbuilt = folders.find((one) => !existsSync(join(one, 'dist')));
+    if (unbuilt !== undefined) throw new Error(`${unbuilt} has no dist; build it first`);
+    // All at once: most of it is waiting for pnpm to begin.
+    await Promise.all(folders.map((cwd) => run('pnpm', ['pack', '--pack-destination', packed], { cwd, timeoutMs: PATIENT_MS }))); // prettier-ignore
     const archives = readdirSync(packed).map((file) => join(packed, file));
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
     // Nothing of the workspace's environment: no conditions, no folder to look for modules in.
     const env = { NODE_OPTIONS: '', NODE_PATH: '' };
     const flags = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts'];
-    await run('npm', ['install', ...flags, ...archives], { cwd: folder, env, timeoutMs: 180_000 });
+    await run('npm', ['install', ...flags, ...archives], { cwd: folder, env, timeoutMs: PATIENT_MS });
     return {
       folder,
       files: new Map(await Promise.all(archives.map((archive) => contents(archive)))),
