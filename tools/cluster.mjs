@@ -34,8 +34,10 @@ if (args[0] === '--env') {
     env,
     show: true,
   });
-  // On somebody's machine it stays for the next time.
+  // On somebody's machine it stays for the next time. A cluster that was there before is left without the tests' own.
   if (process.env.CI === 'true' && env.RETINA_CLUSTER_TOOL) await run(env.RETINA_CLUSTER_TOOL, ['down']);
+  const world = ['delete', 'namespace', 'retina-world', '--ignore-not-found', '--wait=false'];
+  if (!env.RETINA_CLUSTER_TOOL) await run('kubectl', world, { env });
 }
 
 /** Somebody's cluster: its nodes can pull the images, which are named by their repository and tag. */

@@ -2,10 +2,10 @@
 // that `node tools/cluster.mjs --env` prints. PODS (default 0) fake pods come with kwok, on fake nodes.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { kubeClient, PODS } from '../../packages/kube/src/index.ts';
-import { agents, AGENT_IMAGE, install, kubectl, nodes, TOOL, uninstall } from './cluster.ts';
+import { agents, AGENT_IMAGE, install, kubectl, nodes, TOOL, uninstall, WORLD } from './cluster.ts';
 import { parse, sum, type Sample } from './metrics.ts';
 import { eventually, run } from './run.ts';
-import { createWorld, echo, removeWorld } from './world.ts';
+import { createWorld, echo } from './world.ts';
 
 const WINDOW_MS = 60_000;
 const FAKE_NODES = 100;
@@ -52,7 +52,7 @@ async function cost(
 const fakePod = (name: string, i: number) => ({
   apiVersion: 'v1',
   kind: 'Pod',
-  metadata: { name, namespace: 'retina-world', labels: { app: 'fake' } },
+  metadata: { name, namespace: WORLD, labels: { app: 'fake' } },
   spec: {
     nodeName: `fake-${1 + (i % FAKE_NODES)}`,
     automountServiceAccountToken: false,
@@ -75,17 +75,7 @@ async function fakePods(count: number): Promise<void> {
     }),
   );
   await eventually(async () => {
-    const args = [
-      '-n',
-      'retina-world',
-      'get',
-      'pods',
-      '--field-selector=status.phase=Running',
-      '-l',
-      'app=fake',
-      '-o',
-      'name',
-    ];
+    const args = ['-n', WORLD, 'get', 'pods', '--field-selector=status.phase=Running', '-l', 'app=fake', '-o', 'name'];
     const running = (await kubectl(...args)).split('\n').length - 1;
     if (running < count) throw new Error(`${running} of ${count} fake pods run`);
   }, 300_000);
@@ -98,7 +88,7 @@ async function churn(): Promise<void> {
   let begun = 0;
   const lives: Promise<void>[] = [];
   const live = async (i: number) => {
-    const at = { namespace: 'retina-world', name: `brief-${i}` };
+    const at = { namespace: WORLD, name: `brief-${i}` };
     await client.create(PODS, fakePod(at.name, i));
     await sleep(LIFE_MS);
     await client.delete(PODS, at);
@@ -140,5 +130,5 @@ if (fake > 0) {
   await cost(`${fake} pods known, remote context`, node);
   await cost(`${fake} pods known, ${CHURN} more come and go a second`, node, churn);
 }
-await removeWorld();
+await run('kubectl', ['delete', 'namespace', WORLD, '--wait'], { timeout: 600_000 });
 if (fake > 0) await kubectl('delete', 'nodes', '-l', 'type=kwok', '--wait=false');

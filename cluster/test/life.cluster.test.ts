@@ -1,11 +1,23 @@
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { agents, helm, install, kubectl, NAMESPACE, nodes, onNode, pods, TOOL, uninstall } from '../src/cluster.ts';
-import { orphans, rules } from '../src/left.ts';
+import {
+  agents,
+  helm,
+  install,
+  kubectl,
+  NAMESPACE,
+  nodes,
+  onNode,
+  type Pod,
+  pods,
+  TOOL,
+  uninstall,
+} from '../src/cluster.ts';
+import { orphans, rules, settings } from '../src/left.ts';
 import { parse, scrape, select, sum } from '../src/metrics.ts';
 import { eventually, run } from '../src/run.ts';
-import { createWorld, echo, removeWorld, type World } from '../src/world.ts';
+import { connects, createWorld, echo, removeWorld, type World } from '../src/world.ts';
 
 /** Agents take a new configuration over without a restart: the chart's default, which the other tests do not wait for. */
 const AS_IT_IS = { restartOnConfigChange: false };
@@ -20,6 +32,13 @@ const running = async (node: string) =>
 const KILL = `for p in $(grep -ls "$1" /proc/[0-9]*/cgroup | cut -d/ -f3); do
   if grep -q @retina/agent /proc/$p/cmdline; then kill -KILL $p; fi
 done`;
+
+/** Whether a pod gets an answer from its node's end of the bridge: a connection, or a refusal. */
+async function reachesItsNode(pod: Pod): Promise<boolean> {
+  const gateway = pod.addresses[0]!.replace(/\d+$/, '1');
+  const [how] = await connects(pod, gateway, 1, 1, 5000);
+  return how === 'ECONNREFUSED' || how === 'connected';
+}
 
 describe('upgrade', () => {
   it('with other plugins: agents are replaced, with the rights of those', async () => {
@@ -69,7 +88,7 @@ describe.runIf(TOOL)('what goes wrong', () => {
       expect(agent.restarts).toBe(before.restarts + 1);
       expect(await running(node!)).toContain('packetforward');
     }, 60_000);
-    await eventually(async () => expect(await orphans()).toEqual(loose));
+    await eventually(async () => expect(await orphans(loose)).toEqual([]));
     // Each datagram once: the dead agent's programs count no more.
     const { addresses } = before;
     const count = async () => sum(await scrape(node!), 'forward_count', { direction: 'ingress' });
@@ -122,6 +141,7 @@ describe.runIf(TOOL)('what goes wrong', () => {
       }
       await eventually(() => kubectl('get', 'nodes', '--request-timeout=5s'), 60_000);
       await kubectl('wait', '--for=condition=Ready', 'node', '--all', '--timeout=60s');
+      for (const pod of [world.client, far]) expect(await reachesItsNode(pod)).toBe(true);
       const after = await agents();
       for (const [node, { uid, restarts }] of before) expect(after.get(node)).toMatchObject({ uid, restarts });
       // A pod that is new since: names are followed again.
@@ -193,6 +213,7 @@ describe.runIf(TOOL)('uninstall', () => {
   it('leaves no object, no program, no pin and no rule', async () => {
     await uninstall();
     const loose = await orphans();
+    const were = await Promise.all((await nodes()).map(settings));
     await install({ plugins: { packetparser: {} }, enablePodLevel: true, crds: { keep: false }, priorityClass: { create: true } }); // prettier-ignore
     await uninstall();
     const kinds =
@@ -203,11 +224,12 @@ describe.runIf(TOOL)('uninstall', () => {
       expect(left.trim()).toBe('');
     });
     expect(await kubectl('get', 'crds', '-o', 'name')).not.toContain('retina.sh');
-    await eventually(async () => expect(await orphans()).toEqual(loose));
+    await eventually(async () => expect(await orphans(loose)).toEqual([]));
     for (const node of await nodes()) {
       // The kernel's own two are always there.
       expect(await onNode(node, 'ls', '-I', '*.debug', '/sys/fs/bpf')).toBe('');
       expect(await rules(node)).toEqual([]);
     }
+    expect(await Promise.all((await nodes()).map(settings))).toEqual(were);
   });
 });
