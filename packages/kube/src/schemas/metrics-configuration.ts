@@ -66,6 +66,8 @@ export const metricsConfigurationStatus = z.object({
     .object({})
     .optional()
     .meta({ 'x-kubernetes-preserve-unknown-fields': true })
-    .describe('The specification that agents act on.'),
+    .describe(
+      'The last specification that was good: what agents go by that start while the present one has a mistake.',
+    ),
   conditions: conditions.optional(),
 });
