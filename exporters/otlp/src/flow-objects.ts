@@ -32,6 +32,8 @@ export interface LogRequest {
   /** Bytes so far, about. */
   readonly size: number;
   end(): Uint8Array;
+  /** What `end` gave is read by nobody any more. */
+  release(body: Uint8Array): void;
 }
 
 /** Requests by the SDK's objects: for JSON. */
@@ -76,6 +78,8 @@ export class ObjectRequest implements LogRequest {
   end(): Uint8Array {
     return JsonLogsSerializer.serializeRequest(this.records)!;
   }
+
+  release(): void {}
 
   private event(eventName: string, warn: boolean, body: string, time: number, attributes: Attributes): void {
     this.records.push({

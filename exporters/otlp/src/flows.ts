@@ -121,6 +121,7 @@ export class FlowPush {
       // Of sums nobody says which were rejected: the share of them stands for the records in them.
       delivery.answered(Math.round((flows * rejected) / (to - from)), message);
       lost?.told();
+      this.request.release(body); // who broke off may still read it
     } catch (error) {
       lost?.untold();
       delivery.failed(error, flows);

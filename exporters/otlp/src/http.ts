@@ -11,6 +11,8 @@ const http = process.getBuiltinModule('node:http');
 const https = process.getBuiltinModule('node:https');
 /** Half the work of the default, for a fifth more bytes. */
 const LEVEL = 3;
+/** What it writes at a time: most requests as a whole. */
+const CHUNK = 128 * 1024;
 const zip = promisify(gzip) as (body: Uint8Array, options: ZlibOptions) => Promise<Buffer>;
 
 /** OTLP over HTTP/1.1, protobuf or JSON. */
@@ -26,7 +28,7 @@ export class HttpTransport implements Transport {
   async send(signal: Signal, body: Uint8Array, credentials: Credentials, abort: AbortSignal): Promise<Uint8Array> {
     const { config } = this;
     const url = urlOf(config, signal);
-    const packed = config.compression === 'gzip' ? await zip(body, { level: LEVEL }) : body;
+    const packed = config.compression === 'gzip' ? await zip(body, { level: LEVEL, chunkSize: CHUNK }) : body;
     const receiver = `${url.origin}${url.pathname}`;
     const time = new AbortController();
     const options: RequestOptions = {
