@@ -37,9 +37,14 @@ static Napi::Value addresses_in(const Napi::CallbackInfo& info) {
 static Napi::Value default_routes(const Napi::CallbackInfo& info) {
   return run_async(
       info.Env(), [] { return read_default_routes(); },
-      [](Napi::Env env, const std::vector<uint32_t>& found) -> Napi::Value {
+      [](Napi::Env env, const std::vector<DefaultRoute>& found) -> Napi::Value {
         Napi::Array list = Napi::Array::New(env, found.size());
-        for (uint32_t i = 0; i < found.size(); i++) list.Set(i, found[i]);
+        for (uint32_t i = 0; i < found.size(); i++) {
+          Napi::Object route = Napi::Object::New(env);
+          route.Set("ifindex", found[i].ifindex);
+          route.Set("main", found[i].main);
+          list.Set(i, route);
+        }
         return list;
       });
 }
@@ -105,7 +110,7 @@ void define_network(Napi::Env env, Napi::Object exports) {
   exports.Set("interfaces", Napi::Function::New<&interfaces>(env, "interfaces"));
   exports.Set("addresses", Napi::Function::New<&addresses>(env, "addresses"));
   exports.Set("addressesIn", Napi::Function::New<&addresses_in>(env, "addressesIn"));
-  exports.Set("defaultRouteInterfaces", Napi::Function::New<&default_routes>(env, "defaultRouteInterfaces"));
+  exports.Set("defaultRoutes", Napi::Function::New<&default_routes>(env, "defaultRoutes"));
   exports.Set("namedNamespaces", Napi::Function::New<&named_namespaces>(env, "namedNamespaces"));
   exports.Set("watchNetwork", Napi::Function::New<&watch_network>(env, "watchNetwork"));
   exports.Set("ownNetns", Napi::Function::New<&own_netns>(env, "ownNetns"));

@@ -6,8 +6,8 @@
 #include <linux/if_link.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "failure.hpp"
 
@@ -77,8 +77,8 @@ bool address_record(const nlmsghdr& message, NetworkRecord& record) {
   return true;
 }
 
-std::vector<uint32_t> default_route_interfaces(const nlmsghdr& message) {
-  std::vector<uint32_t> interfaces;
+std::vector<DefaultRoute> default_routes_of(const nlmsghdr& message) {
+  std::vector<DefaultRoute> interfaces;
   const auto* known = header_of<rtmsg>(message);
   if (!known || (message.nlmsg_type != RTM_NEWROUTE && message.nlmsg_type != RTM_DELROUTE)) return interfaces;
   const auto& header = *known;
@@ -87,17 +87,17 @@ std::vector<uint32_t> default_route_interfaces(const nlmsghdr& message) {
   attributes_of<rtmsg>(message, [&](const rtattr& attribute) {
     const uint16_t type = attribute.rta_type & NLA_TYPE_MASK;
     if (type == RTA_TABLE) table = attribute_u32(attribute);
-    if (type == RTA_OIF) interfaces.push_back(attribute_u32(attribute));
+    if (type == RTA_OIF) interfaces.push_back({attribute_u32(attribute), false});
     if (type != RTA_MULTIPATH) return;
     auto length = static_cast<int>(RTA_PAYLOAD(&attribute));
     auto* hop = static_cast<const rtnexthop*>(RTA_DATA(&attribute));
     while (length >= static_cast<int>(sizeof(*hop)) && RTNH_OK(hop, length)) {
-      interfaces.push_back(static_cast<uint32_t>(hop->rtnh_ifindex));
+      interfaces.push_back({static_cast<uint32_t>(hop->rtnh_ifindex), false});
       length -= static_cast<int>(RTNH_ALIGN(hop->rtnh_len));
       hop = RTNH_NEXT(hop);
     }
   });
-  if (table != RT_TABLE_MAIN) interfaces.clear();
+  for (auto& one : interfaces) one.main = table == RT_TABLE_MAIN;
   return interfaces;
 }
 
@@ -133,26 +133,24 @@ std::vector<NetworkRecord> read_addresses() {
   return records;
 }
 
-std::vector<uint32_t> read_default_routes() {
+std::vector<DefaultRoute> read_default_routes() {
   NetlinkSocket socket;
-  std::vector<uint32_t> interfaces;
+  std::map<uint32_t, bool> interfaces;
   for (const uint8_t family : {AF_INET, AF_INET6}) {
-    std::vector<uint32_t> found;
+    std::vector<DefaultRoute> found;
     NetlinkMessage message(RTM_GETROUTE, 0);
-    auto& header = message.header<rtmsg>();
-    header.rtm_family = family;
-    header.rtm_table = RT_TABLE_MAIN;
+    message.header<rtmsg>().rtm_family = family;
     const auto each = [&](const nlmsghdr& reply) {
-      const auto these = default_route_interfaces(reply);
+      const auto these = default_routes_of(reply);
       found.insert(found.end(), these.begin(), these.end());
     };
     const int error = socket.dump(message, each, [&] { found.clear(); });
     if (error && error != ENOENT && error != EAFNOSUPPORT && error != EOPNOTSUPP) throw failed("routes", error);
-    interfaces.insert(interfaces.end(), found.begin(), found.end());
+    for (const auto& [ifindex, main] : found) interfaces[ifindex] |= main;
   }
-  std::sort(interfaces.begin(), interfaces.end());
-  interfaces.erase(std::unique(interfaces.begin(), interfaces.end()), interfaces.end());
-  return interfaces;
+  std::vector<DefaultRoute> routes;
+  for (const auto& [ifindex, main] : interfaces) routes.push_back({ifindex, main});
+  return routes;
 }
 
 }  // namespace retina

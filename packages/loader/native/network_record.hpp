@@ -37,13 +37,19 @@ static_assert(sizeof(NetworkRecord) == 80);
 bool interface_record(const nlmsghdr& message, NetworkRecord& record);
 /** From RTM_NEWADDR or RTM_DELADDR; false for other families than IPv4 and IPv6. */
 bool address_record(const nlmsghdr& message, NetworkRecord& record);
-/** Interfaces of a default route in the main table, from RTM_NEWROUTE or RTM_DELROUTE; empty for other routes. */
-std::vector<uint32_t> default_route_interfaces(const nlmsghdr& message);
+struct DefaultRoute {
+  uint32_t ifindex;
+  bool main;  // in the main table, not in one that rules lead to
+  auto operator<=>(const DefaultRoute&) const = default;
+};
+/** The interfaces of a default route, from RTM_NEWROUTE or RTM_DELROUTE; empty for other routes. */
+std::vector<DefaultRoute> default_routes_of(const nlmsghdr& message);
 
 // Each reads everything, on the calling thread and in its network namespace. Throw RETINA_NETLINK_FAILED.
 std::vector<NetworkRecord> read_interfaces();
 std::vector<NetworkRecord> read_addresses();
-std::vector<uint32_t> read_default_routes();
+/** Each interface once, ascending; of the main table if of several. */
+std::vector<DefaultRoute> read_default_routes();
 /** read_addresses() in the namespace at `path`. Throws RETINA_CAPABILITY_MISSING without CAP_SYS_ADMIN. */
 std::vector<NetworkRecord> read_addresses_in(const std::string& path);
 

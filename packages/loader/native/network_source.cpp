@@ -83,10 +83,13 @@ class NetworkSource : public Source {
       pending_.push_back(record);
       return false;
     }
-    return !default_route_interfaces(message).empty();
+    return !default_routes_of(message).empty();
   }
 
-  bool is_uplink(uint32_t ifindex) const { return std::binary_search(uplinks_.begin(), uplinks_.end(), ifindex); }
+  bool is_uplink(uint32_t ifindex) const {
+    return std::any_of(uplinks_.begin(), uplinks_.end(),
+                       [&](const DefaultRoute& one) { return one.ifindex == ifindex; });
+  }
 
   bool removed(NetworkRecord& record) {
     known_.erase(record.ifindex);
@@ -149,7 +152,7 @@ class NetworkSource : public Source {
   std::vector<uint8_t> buffer_;
   SourceHost* host_ = nullptr;
   std::map<uint32_t, NetworkRecord> known_;
-  std::vector<uint32_t> uplinks_;
+  std::vector<DefaultRoute> uplinks_;
   std::deque<NetworkRecord> pending_;
   std::vector<std::function<void()>> flushed_;
 };

@@ -8,7 +8,7 @@ export { openObject } from './object.ts';
 export {
   addresses,
   addressesIn,
-  defaultRouteInterfaces,
+  defaultRoutes,
   inInitialNetns,
   interfaces,
   namedNamespaces,

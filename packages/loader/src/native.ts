@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { FLOW_OFFSETS, FLOW_STRIDE, RetinaError } from '@retina/sdk';
-import type { BpfMap, BpfProgram, LoadOptions, NamedNamespace, ObjectSpec, TapLink } from './types.ts';
+import type { BpfMap, BpfProgram, DefaultRoute, LoadOptions, NamedNamespace, ObjectSpec, TapLink } from './types.ts';
 
 /**
  * Called for each batch: index of the slab, records in it, records lost since the last batch. Slab -1: no records, but a loss
@@ -60,7 +60,7 @@ export interface Native {
   interfaces(): Promise<Uint8Array>;
   addresses(): Promise<Uint8Array>;
   addressesIn(path: string): Promise<Uint8Array>;
-  defaultRouteInterfaces(): Promise<number[]>;
+  defaultRoutes(): Promise<DefaultRoute[]>;
   namedNamespaces(): Promise<NamedNamespace[]>;
   watchNetwork(onBatch: OnBatch): NativeSource;
   netlinkRequest(family: number, type: number, flags: number, payload: Uint8Array, onBatch: OnBatch): NativeSource;

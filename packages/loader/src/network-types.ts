@@ -18,6 +18,12 @@ export interface Interface {
   readonly master: number;
 }
 
+export interface DefaultRoute {
+  readonly ifindex: number;
+  /** Whether one is in the main table; else it is in a table that only rules lead to. */
+  readonly main: boolean;
+}
+
 export interface Address {
   readonly ifindex: number;
   /** 16 bytes, IPv4 as ::ffff:a.b.c.d */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { native } from './native.ts';
-import type { Address, Interface, NamedNamespace, NetworkEvent } from './network-types.ts';
+import type { Address, DefaultRoute, Interface, NamedNamespace, NetworkEvent } from './network-types.ts';
 
 // struct NetworkRecord of native/network_record.hpp.
 const STRIDE = 80;
@@ -69,9 +69,9 @@ export async function addressesIn(namespacePath: string): Promise<readonly Addre
   return decode(bytes, bytes.length / STRIDE, addressAt);
 }
 
-/** Interface indexes of the default routes of both families, each once, ascending, main table. */
-export function defaultRouteInterfaces(): Promise<readonly number[]> {
-  return native().defaultRouteInterfaces();
+/** Where the default routes of both families lead, each interface once, ascending. */
+export function defaultRoutes(): Promise<readonly DefaultRoute[]> {
+  return native().defaultRoutes();
 }
 
 /** Namespaces named under /run/netns. */

@@ -13,7 +13,7 @@ import type {
   StreamOptions,
   Table,
 } from '@retina/sdk';
-import type { Address, Interface, NamedNamespace, NetworkEvent } from './network-types.ts';
+import type { Address, DefaultRoute, Interface, NamedNamespace, NetworkEvent } from './network-types.ts';
 
 export type * from './network-types.ts';
 
@@ -175,8 +175,8 @@ export interface LoaderApi {
   }): BpfMap;
   interfaces(): Promise<readonly Interface[]>;
   addresses(): Promise<readonly Address[]>;
-  /** Interface indexes of the default routes of both families, each once, main table. */
-  defaultRouteInterfaces(): Promise<readonly number[]>;
+  /** Where the default routes of both families lead, each interface once. */
+  defaultRoutes(): Promise<readonly DefaultRoute[]>;
   /** Calls back for every change from now on, within milliseconds. */
   watchNetwork(listener: (event: NetworkEvent) => void): Disposable;
   /** Namespaces named under /run/netns. */

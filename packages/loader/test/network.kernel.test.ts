@@ -44,15 +44,15 @@ describe('a watch', () => {
       out(await during(() => ip('address add 192.0.2.1/24 dev v0', 'address del 192.0.2.1/24 dev v0')));
       await ip('link set v0 up', 'link set v1 up', 'address add 192.0.2.1/24 dev v0');
       await wait(100);
-      out(await during(() => ip('route add default via 192.0.2.9')), await loader.defaultRouteInterfaces());
+      out(await during(() => ip('route add default via 192.0.2.9')), await loader.defaultRoutes());
       out(await during(() => ip('route add 198.51.100.0/24 via 192.0.2.9')));
-      out((await during(() => ip('link set v0 down'))).includes('routes'), await loader.defaultRouteInterfaces());
+      out((await during(() => ip('link set v0 down'))).includes('routes'), await loader.defaultRoutes());
       out((await during(() => ip('link delete v0'))).filter((text) => text.includes('removed')).sort());`);
     const v0 = expect.any(Number) as number;
     expect(lines).toEqual([
       [['interface added v1', 'interface added v0']],
       [['address added 192.0.2.1', 'address removed 192.0.2.1']],
-      [['routes'], [v0]],
+      [['routes'], [{ ifindex: v0, main: true }]],
       [[]],
       [true, []],
       [['interface removed v0', 'interface removed v1']].map((names) => expect.arrayContaining(names) as string[]),
@@ -136,7 +136,7 @@ describe('what there is', () => {
       const mine = (await loader.addresses()).filter((a) => a.ifindex === all.get('v0').ifindex && a.address[0] === 0x20);
       out(mine.map((a) => [Buffer.from(a.address).toString('hex'), a.prefixLength]));
       await ip('address add 192.0.2.1/24 dev v0', 'route add default via 192.0.2.9', 'route add default via 2001:db8::9 dev v0 metric 5', 'route add default dev br0 metric 9 table 77');
-      out((await loader.defaultRouteInterfaces()).map((i) => [...all.values()].find((x) => x.ifindex === i).name));
+      out((await loader.defaultRoutes()).map(({ ifindex, main }) => [[...all.values()].find((x) => x.ifindex === ifindex).name, main]));
       await ip('link delete v0', 'link delete v2', 'link delete br0');`);
     const [veth, above, port, lo, addresses, uplinks] = lines as [
       unknown[],
@@ -151,7 +151,12 @@ describe('what there is', () => {
     expect(port).toEqual([port[3], port[4], -1, port[3], port[4], '02aabbccddee']);
     expect(lo).toEqual(['', true, 0]);
     expect(addresses).toEqual([[['20010db8000000000000000000000001', 64]]]);
-    expect(uplinks).toEqual([['v0']]);
+    expect(uplinks).toEqual([
+      [
+        ['v0', true],
+        ['br0', false],
+      ],
+    ]);
   });
 
   test('namespaces by name, and the addresses inside them', async () => {

@@ -24,7 +24,7 @@ function fakeLoader(
   const none = async () => Promise.resolve([]);
   const part: Partial<LoaderApi> = {
     kernelFeatures: () => ({ release: '6.12.0', version: [6, 12], capabilities: [] }) as never,
-    interfaces: none, addresses: none, defaultRouteInterfaces: none, namedNamespaces: none, addressesIn: none,
+    interfaces: none, addresses: none, defaultRoutes: none, namedNamespaces: none, addressesIn: none,
     watchNetwork: () => ({ [Symbol.dispose]: () => undefined }),
     ownNetns: () => 1,
     inInitialNetns: () => true,

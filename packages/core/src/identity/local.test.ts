@@ -42,7 +42,7 @@ class Tables implements LocalNetwork {
   interfaces = async () => this.links;
   addresses = async () => this.own;
   namedNamespaces = async () => this.named;
-  defaultRouteInterfaces = async () => this.uplinks;
+  defaultRoutes = async () => this.uplinks.map((ifindex) => ({ ifindex, main: true }));
   ownNetns = () => 4000;
   addressesIn = async (path: string) => {
     const found = this.inside[path.split('/').at(-1)!];

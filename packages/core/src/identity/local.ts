@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import type { Address, Interface, LoaderApi, NamedNamespace, NetworkEvent } from '@retina/loader';
 import type { Logger } from '@retina/sdk';
+import { uplinksOf } from '../taps/roles.ts';
 import { formatAddress } from './address.ts';
 import type { EndpointSpec } from './endpoint-spec.ts';
 import type { EndpointTable } from './table.ts';
@@ -8,13 +9,7 @@ import type { EndpointTable } from './table.ts';
 /** What is needed of the native loader. */
 export type LocalNetwork = Pick<
   LoaderApi,
-  | 'interfaces'
-  | 'addresses'
-  | 'addressesIn'
-  | 'namedNamespaces'
-  | 'defaultRouteInterfaces'
-  | 'watchNetwork'
-  | 'ownNetns'
+  'interfaces' | 'addresses' | 'addressesIn' | 'namedNamespaces' | 'defaultRoutes' | 'watchNetwork' | 'ownNetns'
 >;
 
 export interface LocalIdentityOptions {
@@ -128,15 +123,15 @@ export class LocalIdentity implements Disposable {
 
   private async look(): Promise<void> {
     const { network } = this.options;
-    const [interfaces, addresses, named, uplinks] = await Promise.all([
+    const [interfaces, addresses, named, routes] = await Promise.all([
       network.interfaces(),
       network.addresses(),
       network.namedNamespaces(),
-      network.defaultRouteInterfaces(),
+      network.defaultRoutes(),
     ]);
     await this.scan(named);
     if (this.closed) return;
-    this.provider.replace([this.host(addresses), ...this.namespaces(interfaces, named, new Set(uplinks))]);
+    this.provider.replace([this.host(addresses), ...this.namespaces(interfaces, named, uplinksOf(interfaces, routes))]);
     if (!this.watcher) this.watch();
     const next = Math.min(performance.now() + LOOKS.at(-1)!, ...[...this.known.values()].map((entry) => entry.next));
     this.soon(Math.max(10, next - performance.now()));

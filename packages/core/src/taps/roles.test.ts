@@ -1,4 +1,4 @@
-import type { Interface } from '@retina/loader';
+import type { DefaultRoute, Interface } from '@retina/loader';
 import { expect, test } from 'vitest';
 import { matcher, tapCandidates } from './roles.ts';
 
@@ -11,8 +11,13 @@ function device(ifindex: number, name: string, part: Partial<Interface> = {}): I
 const veth = (ifindex: number, name: string, linkIfindex: number, linkNetnsid = -1) =>
   device(ifindex, name, { kind: 'veth', linkIfindex, linkNetnsid });
 
-function roles(interfaces: Interface[], routes: number[], patterns: { extra?: string[]; exclude?: string[] } = {}) {
-  const found = tapCandidates(interfaces, routes, { extra: [], exclude: [], ...patterns });
+function roles(
+  interfaces: Interface[],
+  routes: (number | DefaultRoute)[],
+  patterns: { extra?: string[]; exclude?: string[] } = {},
+) {
+  const all = routes.map((route) => (typeof route === 'number' ? { ifindex: route, main: true } : route));
+  const found = tapCandidates(interfaces, all, { extra: [], exclude: [], ...patterns });
   return Object.fromEntries([...found.values()].map(({ interface: { name }, role }) => [name, role]));
 }
 
@@ -31,6 +36,25 @@ test('endpoints are veths that lead to another namespace, not pairs within this 
 
 test('an uplink that is a veth is an uplink and nothing else, as in a node that is a container', () => {
   expect(roles([veth(2, 'eth0', 9, 0), veth(3, 'pod', 2, 1)], [2])).toEqual({ eth0: 'uplink', pod: 'endpoint' });
+});
+
+test('a default route in another table makes an uplink of hardware, not of a tunnel', () => {
+  const interfaces = [
+    device(1, 'lo', { loopback: true }),
+    device(2, 'eth0'),
+    device(3, 'eth1'),
+    device(4, 'eth2'),
+    device(5, 'eth2.7', { kind: 'vlan', linkIfindex: 4 }),
+    device(6, 'wg0', { kind: 'wireguard' }),
+    veth(7, 'pod', 2, 0),
+  ];
+  const others = [1, 3, 5, 6, 7, 99].map((ifindex) => ({ ifindex, main: false }));
+  expect(roles(interfaces, [2, ...others])).toEqual({
+    eth0: 'uplink',
+    eth1: 'uplink',
+    eth2: 'uplink',
+    pod: 'endpoint',
+  });
 });
 
 test('a VLAN stands for its lower device, a bond for itself and not for its members', () => {

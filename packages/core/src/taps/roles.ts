@@ -1,4 +1,4 @@
-import type { Interface } from '@retina/loader';
+import type { DefaultRoute, Interface } from '@retina/loader';
 import type { Tap } from '@retina/sdk';
 
 export interface TapPatterns {
@@ -14,7 +14,7 @@ export interface Candidate {
 /**
  * Which interfaces are tapped, and as what. One role each, by interface index, in this order:
  *
- * - `uplink`: carries a default route of either family. A VLAN stands for its lower device, whose frames hold the tag and
+ * - `uplink`: carries a default route of either family, see uplinksOf. A VLAN stands for its lower device, whose frames hold the tag and
  *   pass it once; a bond, team or bridge is tapped itself, because its members would count each packet again.
  * - `endpoint`: a veth whose other end is in another namespace.
  * - `extra`: matches a pattern of `taps.extra`, and is no VLAN on a tapped uplink nor a member of a tapped bond: their
@@ -24,7 +24,7 @@ export interface Candidate {
  */
 export function tapCandidates(
   interfaces: readonly Interface[],
-  defaultRoutes: readonly number[],
+  defaultRoutes: readonly DefaultRoute[],
   patterns: TapPatterns,
 ): ReadonlyMap<number, Candidate> {
   const byIndex = new Map(interfaces.map((one) => [one.ifindex, one]));
@@ -53,10 +53,19 @@ export function tapCandidates(
   return out;
 }
 
-/** Devices of the default routes. */
-export function uplinksOf(interfaces: readonly Interface[], defaultRoutes: readonly number[]): ReadonlySet<number> {
+/**
+ * Devices of the default routes: all of the main table's, and hardware of other tables', as a cloud's further network
+ * interfaces are, whose pods are told by rules. A tunnel there is none: its packets leave by another device once more.
+ */
+export function uplinksOf(interfaces: readonly Interface[], routes: readonly DefaultRoute[]): ReadonlySet<number> {
   const byIndex = new Map(interfaces.map((one) => [one.ifindex, one]));
-  return new Set(defaultRoutes.map((ifindex) => lowest(ifindex, byIndex)));
+  const uplinks = new Set<number>();
+  for (const { ifindex, main } of routes) {
+    const device = lowest(ifindex, byIndex);
+    const hardware = byIndex.get(device)?.kind === '' && !byIndex.get(device)!.loopback;
+    if (main || hardware) uplinks.add(device);
+  }
+  return uplinks;
 }
 
 /** Down through VLANs to the device that frames leave by, as far as it is in our namespace. */

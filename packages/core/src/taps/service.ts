@@ -180,7 +180,7 @@ export class TapService {
     this.again = false;
     const [interfaces, routes, namespaces] = await Promise.all([
       this.loader.interfaces(),
-      this.loader.defaultRouteInterfaces(),
+      this.loader.defaultRoutes(),
       this.loader.namedNamespaces(),
     ]);
     if (this.stopped) return;

@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   NetworkRecord record;
   interface_record(message, record);
   address_record(message, record);
-  default_route_interfaces(message);
+  default_routes_of(message);
   TcFilter filter{};
   bool made = false;
   is_stale(message, filter, made);

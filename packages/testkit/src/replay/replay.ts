@@ -92,7 +92,7 @@ export function replay(recording: Recording = NOTHING, options: ReplayOptions = 
     createMap: (spec) => replayMap(spec),
     interfaces: () => Promise.resolve([ETH0, VETH]),
     addresses: () => Promise.resolve([]),
-    defaultRouteInterfaces: () => Promise.resolve([ETH0.ifindex]),
+    defaultRoutes: () => Promise.resolve([{ ifindex: ETH0.ifindex, main: true }]),
     watchNetwork: () => ({ [Symbol.dispose]: () => undefined }),
     namedNamespaces: () => Promise.resolve([]),
     addressesIn: () => Promise.resolve([]),
