@@ -53,7 +53,7 @@ export const config = z.strictObject({
     .boolean()
     .default(true)
     .describe('Remember names by the addresses answered, for endpoints outside the cluster.'),
-  readMs: z.int().min(5).max(100).default(50).describe("Milliseconds between two readings of the kernel's ring."),
+  readMs: z.int().min(5).max(100).default(80).describe("Milliseconds between two readings of the kernel's ring."),
   ringBytes: z
     .int()
     .min(65_536)

@@ -18,19 +18,21 @@ export class Hints {
     this.names = names;
   }
 
-  learn(message: Message, bytes: Uint8Array, now: number): void {
+  /** Until when, by the clock of `now`, the same answer need not be told again. */
+  learn(message: Message, bytes: Uint8Array, now: number): number {
     const { name, addresses, addressAt, addressSize, ttl } = message;
     let hash = hashBytes(SEED, name.bytes, 0, name.length);
     for (let i = 0; i < addresses; i++) {
       hash = (hash + hashBytes(SEED, bytes, addressAt[i]!, addressAt[i]! + addressSize[i]!)) | 0;
     }
     const slot = mix(SEED, hash) & (SLOTS - 1);
-    if (this.hashes[slot] === hash && now < this.until[slot]!) return;
+    if (this.hashes[slot] === hash && now < this.until[slot]!) return this.until[slot]!;
     this.hashes[slot] = hash;
     this.until[slot] = now + Math.min(Math.max(ttl, 0) * 500, REST_MS);
     const text = nameText(name.bytes, name.length);
     for (let i = 0; i < addresses; i++) {
       this.names.learn(mappedAddress(bytes, addressAt[i]!, addressSize[i]!), text, Math.max(ttl, 0));
     }
+    return this.until[slot];
   }
 }

@@ -14,7 +14,7 @@ export class CappedLabels {
   private readonly ids = new Map<string, number>();
   private readonly max: number;
   private readonly label: Label;
-  private readonly overflow: number;
+  readonly overflow: number;
 
   constructor(max: number, label: Label) {
     this.max = max;
@@ -60,7 +60,7 @@ export class NumberLabels {
   }
 }
 
-const SLOTS = 4096;
+const SLOTS = 1024;
 const SLOT_BYTES = 256;
 
 /** The `query` label of a name: found by the name's bytes, so that a name seen before costs no string. */

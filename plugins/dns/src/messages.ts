@@ -2,11 +2,12 @@ import type { FlowBatch, PluginContext } from '@retina/sdk';
 import { decode, FLAWS, Message, readable } from './decode.ts';
 import type { Config, metrics } from './declarations.ts';
 import { Arena } from './details.ts';
-import { hashBytes, mix, SEED } from './hash.ts';
 import { Hints } from './hints.ts';
+import { gather, Known, noFacts } from './known.ts';
 import type { Labels } from './labels.ts';
 import { Packet, TCP } from './packet.ts';
 import { Pending } from './pending.ts';
+import { Print } from './print.ts';
 import { Rows } from './rows.ts';
 import { Sightings } from './sightings.ts';
 
@@ -30,6 +31,11 @@ export class Messages {
   private readonly taps: ReadonlyMap<number, TapFacts>;
   private readonly labels: Labels;
   private readonly message = new Message();
+  private readonly print = new Print();
+  private readonly known = new Known();
+  private readonly facts = noFacts();
+  /** Until when what the message tells of addresses need not be learned again. */
+  private learnt = 0;
   private readonly sightings = new Sightings();
   private readonly hints: Hints | undefined;
   private readonly arena = new Arena();
@@ -71,55 +77,63 @@ export class Messages {
 
   /** One message, as it passed a tap. `whole` is false where bytes are missing at its end. */
   take(packet: Packet, bytes: Uint8Array, from: number, end: number, whole: boolean): void {
-    const { message, context } = this;
-    const { metrics } = context;
-    const flaw = decode(bytes, from, end, whole, message);
-    if (flaw !== 0) metrics.dns_malformed_messages_total.add(1, context.label(FLAWS[flaw]!));
-    if (!readable(flaw)) return this.outcome(packet, 'malformed');
+    const { print, known, facts, sightings, pending } = this;
+    const { metrics } = this.context;
+    print.take(bytes, from, end);
+    const place = whole ? known.place(print) : -1;
+    const seen = place >= 0 && known.holds(place, print);
+    let flaw = 0;
+    if (seen) known.read(place, facts);
+    else {
+      flaw = decode(bytes, from, end, whole, this.message);
+      if (flaw !== 0) metrics.dns_malformed_messages_total.add(1, this.context.label(FLAWS[flaw]!));
+      if (!readable(flaw)) return this.outcome(packet, 'malformed');
+      gather(this.message, this.labels, facts);
+    }
+    this.learnt = seen ? known.learnt[place]! : 0;
     const tap = this.taps.get(packet.ifindex);
     if (tap?.extra) packet.network = true;
-    const { type, name, response } = message;
-    const question = name.length === 0 ? 0 : mix(hashBytes(SEED, name.bytes, 0, name.length), type) || 1;
-    const typeLabel = this.labels.types.id(type);
-    const queryLabel = this.labels.queries.id(message);
+    const { response, question } = facts;
     const tracked = !packet.multicast && !(packet.sourcePort === MDNS && packet.destinationPort === MDNS);
 
     let counted: boolean;
     let latency = -1;
     if (response) {
-      const slot = tracked ? this.pending.find(packet, true, message.id, question) : -1;
+      const slot = tracked ? pending.find(packet, true, print.id, question) : -1;
       if (slot >= 0) {
-        const expected = this.pending.counted[slot] === 1;
-        counted = expected && this.sightings.arrived(packet, bytes, from, end);
-        if (!expected) this.sightings.passing(packet, bytes, from, end);
-        latency = Math.max(0, packet.at - this.pending.sentAt[slot]!) / 1000;
-        this.pending.remove(slot);
-        if (expected) this.answered(bytes, latency);
+        const expected = pending.counted[slot] === 1;
+        counted = expected && sightings.arrived(packet, print);
+        if (!expected) sightings.passing(packet, print);
+        latency = Math.max(0, packet.at - pending.sentAt[slot]!) / 1000;
+        pending.remove(slot);
+        if (expected) this.answered(bytes, from, end, seen, latency);
       } else {
-        counted = this.sightings.first(packet, true, bytes, from, end);
+        counted = sightings.first(packet, true, print);
         if (counted && tracked) metrics.dns_unsolicited_responses_total.add(1);
       }
-      if (counted) this.countResponse();
+      if (counted) this.countResponse(bytes, seen);
     } else {
-      counted = this.sightings.first(packet, false, bytes, from, end);
+      counted = sightings.first(packet, false, print);
       if (counted) metrics.dns_request_count.add(1);
-      if (tracked) this.wait(packet, question, counted, typeLabel, queryLabel);
+      if (tracked) this.wait(packet, counted);
       else if (counted) metrics.dns_untracked_queries_total.add(1, this.multicast);
     }
+    if (seen) known.learnt[place] = this.learnt;
+    else if (flaw === 0 && place >= 0 && (counted || !response)) this.remember(place);
     this.outcome(packet, counted ? 'counted' : 'duplicate');
     // what passes an uplink on its way from or to a pod is told at the pod's interface
     if (!counted && packet.network) return;
-    const { labels, rows } = this;
+    const { rows } = this;
     const dns = this.arena.keep(bytes, from, end, latency * 1000);
     const row = rows.add(packet, tap?.netns ?? 0, this.timeOfDay(packet.at), response, { dns });
     rows.counted[row] = counted ? 1 : 0;
-    rows.type[row] = typeLabel;
-    rows.query[row] = queryLabel;
+    rows.type[row] = facts.type;
+    rows.query[row] = facts.query;
     rows.latency[row] = latency;
     if (!response) return;
-    rows.code[row] = labels.codes.id(message.code);
-    rows.answer[row] = counted ? labels.responses.id(message, bytes) : 0;
-    rows.count[row] = labels.counts.id(message.answers);
+    rows.code[row] = facts.code;
+    rows.answer[row] = facts.answer;
+    rows.count[row] = facts.count;
   }
 
   /** Gives up on queries that have waited too long. */
@@ -129,34 +143,46 @@ export class Messages {
     this.lateRows.end();
   }
 
-  private countResponse(): void {
+  /** Messages alike need not be read again; those whose label found no room are, since that is counted. */
+  private remember(place: number): void {
+    const { labels, facts } = this;
+    if (facts.query === labels.queries.labels.overflow || facts.answer === labels.responses.labels.overflow) return;
+    this.known.keep(place, this.print, facts);
+    this.known.learnt[place] = this.learnt;
+  }
+
+  private countResponse(bytes: Uint8Array, seen: boolean): void {
+    const { facts, labels } = this;
     const { metrics } = this.context;
     metrics.dns_response_count.add(1);
-    metrics.dns_return_codes_total.add(1, this.labels.codes.id(this.message.code));
-    if (this.message.truncated) metrics.dns_truncated_responses_total.add(1);
+    metrics.dns_return_codes_total.add(1, facts.code);
+    if (facts.truncated) metrics.dns_truncated_responses_total.add(1);
+    if (!seen) facts.answer = labels.responses.id(this.message, bytes);
   }
 
-  private answered(bytes: Uint8Array, latency: number): void {
+  private answered(bytes: Uint8Array, from: number, end: number, seen: boolean, latency: number): void {
     const { message, hints } = this;
     this.context.metrics.dns_latency_seconds.observe(latency);
-    if (hints && message.addresses > 0 && message.code === NOERROR && message.name.length > 0)
-      hints.learn(message, bytes, this.now);
+    if (!hints || this.now < this.learnt) return;
+    if (seen) decode(bytes, from, end, true, message);
+    const tells = message.addresses > 0 && message.code === NOERROR && message.name.length > 0;
+    this.learnt = tells ? hints.learn(message, bytes, this.now) : Infinity;
   }
 
-  private wait(packet: Packet, question: number, counted: boolean, type: number, query: number): void {
-    const { pending } = this;
-    if (pending.find(packet, false, this.message.id, question) >= 0) {
+  private wait(packet: Packet, counted: boolean): void {
+    const { pending, facts } = this;
+    if (pending.find(packet, false, this.print.id, facts.question) >= 0) {
       if (counted) this.context.metrics.dns_retries_total.add(1);
       return;
     }
-    const slot = pending.add(packet, question, this.now, this.outOfTable);
+    const slot = pending.add(packet, facts.question, this.now, this.outOfTable);
     pending.counted[slot] = counted ? 1 : 0;
     pending.family[slot] = packet.family;
     pending.egress[slot] = packet.egress ? 1 : 0;
     pending.network[slot] = packet.network ? 1 : 0;
     pending.ifindex[slot] = packet.ifindex;
-    pending.typeLabel[slot] = type;
-    pending.queryLabel[slot] = query;
+    pending.typeLabel[slot] = facts.type;
+    pending.queryLabel[slot] = facts.query;
   }
 
   private late(slot: number): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { message } from '../test/build.ts';
 import { Packet, UDP } from './packet.ts';
+import { Print } from './print.ts';
 import { Sightings } from './sightings.ts';
 
 interface Seen {
@@ -38,10 +39,12 @@ function packetOf({
 
 function sightings() {
   const all = new Sightings();
+  const print = new Print();
   return (...seen: Seen[]) =>
     seen.map((one) => {
       const bytes = message({ id: one.id ?? 1, name: 'example.com', response: one.response ?? false });
-      return all.first(packetOf(one), one.response ?? false, bytes, 0, bytes.length);
+      print.take(bytes, 0, bytes.length);
+      return all.first(packetOf(one), one.response ?? false, print);
     });
 }
 
@@ -78,31 +81,33 @@ describe('a message at several taps', () => {
 
 describe('a response', () => {
   const bytes = message({ name: 'example.com', response: true });
+  const print = new Print();
+  print.take(bytes, 0, bytes.length);
   const at = (tap: number, time: number) => packetOf({ tap, at: time, response: true });
 
   it('is counted where its query was, however the copies come', () => {
     const all = new Sightings();
     const [server, client] = [1, 2];
-    all.passing(at(server, 0), bytes, 0, bytes.length);
+    all.passing(at(server, 0), print);
     // sent twice: the second answers no query that still waits
-    expect(all.first(at(server, 1), true, bytes, 0, bytes.length)).toBe(true);
-    expect(all.arrived(at(client, 2), bytes, 0, bytes.length)).toBe(true);
-    expect(all.first(at(client, 3), true, bytes, 0, bytes.length)).toBe(false);
+    expect(all.first(at(server, 1), true, print)).toBe(true);
+    expect(all.arrived(at(client, 2), print)).toBe(true);
+    expect(all.first(at(client, 3), true, print)).toBe(false);
   });
 
   it('is counted where it arrives although the query it answers was taken for answered', () => {
     const all = new Sightings();
     const [server, client] = [1, 2];
     // two answers, and queries between them: each finds another query than its own
-    expect(all.first(at(server, 0), true, bytes, 0, bytes.length)).toBe(true);
-    expect(all.arrived(at(client, 1), bytes, 0, bytes.length)).toBe(false);
-    all.passing(at(server, 2), bytes, 0, bytes.length);
-    expect(all.first(at(client, 3), true, bytes, 0, bytes.length)).toBe(true);
+    expect(all.first(at(server, 0), true, print)).toBe(true);
+    expect(all.arrived(at(client, 1), print)).toBe(false);
+    all.passing(at(server, 2), print);
+    expect(all.first(at(client, 3), true, print)).toBe(true);
   });
 
   it('is not counted again where its query was, if it was taken for unexpected before', () => {
     const all = new Sightings();
-    expect(all.first(at(1, 0), true, bytes, 0, bytes.length)).toBe(true);
-    expect(all.arrived(at(2, 1), bytes, 0, bytes.length)).toBe(false);
+    expect(all.first(at(1, 0), true, print)).toBe(true);
+    expect(all.arrived(at(2, 1), print)).toBe(false);
   });
 });

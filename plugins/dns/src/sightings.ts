@@ -1,12 +1,11 @@
-import { hashBytes, mix, SEED, SEED_2 } from './hash.ts';
+import { mix } from './hash.ts';
 import type { Packet } from './packet.ts';
+import type { Print } from './print.ts';
 
 /** A message between one client and whoever is the same message on its way for so long after it was last seen. */
 const CLIENT_MS = 50;
 /** One to or from a server, of whatever client, for so long: behind a translated address. */
 const SERVER_MS = 20;
-/** Bytes of a message that are compared. */
-const COMPARED = 512;
 
 /**
  * Knows a message again that passes several taps of the node: a pod's interface and the uplink, or the interfaces of two
@@ -20,29 +19,28 @@ export class Sightings {
   private readonly servers = new Copies(SERVER_MS);
 
   /** Whether it is to be counted here: it was not seen before at another tap. */
-  first(packet: Packet, response: boolean, bytes: Uint8Array, from: number, end: number): boolean {
-    this.key(packet, response, bytes, from, end);
+  first(packet: Packet, response: boolean, print: Print): boolean {
+    this.key(packet, response, print);
     if (!this.clients.see(tapOf(packet), packet.at)) return false;
     return this.servers.see(packet.network ? 1 : 2, packet.at);
   }
 
   /** It is expected, and to be counted, at the tap where its query was counted; this is another one. */
-  passing(packet: Packet, bytes: Uint8Array, from: number, end: number): void {
-    this.key(packet, true, bytes, from, end);
+  passing(packet: Packet, print: Print): void {
+    this.key(packet, true, print);
     this.clients.pass(tapOf(packet), packet.at);
   }
 
   /** It has come to the tap where its query was counted. Whether it is to be counted: it is, unless it was at another one, unexpected there. */
-  arrived(packet: Packet, bytes: Uint8Array, from: number, end: number): boolean {
-    this.key(packet, true, bytes, from, end);
+  arrived(packet: Packet, print: Print): boolean {
+    this.key(packet, true, print);
     return this.clients.arrive(tapOf(packet), packet.at);
   }
 
-  private key(packet: Packet, response: boolean, bytes: Uint8Array, from: number, end: number): void {
+  private key(packet: Packet, response: boolean, print: Print): void {
     const { words, protocol, sourcePort, destinationPort } = packet;
-    const to = Math.min(end, from + COMPARED);
-    const first = hashBytes(SEED ^ protocol, bytes, from, to);
-    const second = hashBytes(SEED_2 ^ protocol, bytes, from, to);
+    const first = mix(print.first ^ protocol, print.id);
+    const second = mix(print.second ^ protocol, print.id);
     this.clients.key(first, second, words, response ? 4 : 0, response ? destinationPort : sourcePort);
     this.servers.key(first, second, words, response ? 0 : 4, response ? sourcePort : destinationPort);
   }
