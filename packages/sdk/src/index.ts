@@ -7,6 +7,7 @@ export * from './export-answer.ts';
 export * from './flow.ts';
 export * from './flow-annotation.ts';
 export * from './flow-json.ts';
+export * from './flow-selection.ts';
 export * from './flow-writer.ts';
 export * from './kernel.ts';
 export * from './layout.ts';
