@@ -1,5 +1,5 @@
 import type { TokenCredential } from '@azure/core-auth';
-import type { ExporterContext, FlowPredicate, FlowReader, Sink } from '@retina/sdk';
+import { type ExporterContext, flowSelection, type Sink } from '@retina/sdk';
 import { rootCertificates } from 'node:tls';
 import { Connections } from './connections.ts';
 import { credentialOf, readable } from './identity.ts';
@@ -44,17 +44,9 @@ export async function openSink(ctx: ExporterContext<AzureConfig>): Promise<Sink>
       timeoutMs,
       cluster: host.clusterName,
       reader: ctx.flows,
-      wanted: wantedFlows(ctx.flows, flows),
+      wanted: flowSelection(ctx.flows, flows.include, flows.exclude),
     });
     sink.flows = (batch, signal) => push.push(batch, signal);
   }
   return sink;
-}
-
-/** What one of `include` fits, or all, without what one of `exclude` fits. */
-function wantedFlows(reader: Pick<FlowReader, 'filter'>, { include, exclude }: AzureConfig['flows']): FlowPredicate {
-  const yes = include.map((terms) => reader.filter(terms));
-  const no = exclude.map((terms) => reader.filter(terms));
-  return (batch, row) =>
-    !no.some((test) => test(batch, row)) && (yes.length === 0 || yes.some((test) => test(batch, row)));
 }

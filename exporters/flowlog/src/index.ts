@@ -1,6 +1,5 @@
-import { API, defineExporter, RetinaError, type FlowBatch } from '@retina/sdk';
+import { API, defineExporter, flowSelection, RetinaError, type FlowBatch } from '@retina/sdk';
 import { Aggregation } from './aggregation.ts';
-import { selection } from './filters.ts';
 import { FlowLog } from './flow-log.ts';
 import { formatter } from './format.ts';
 import { options } from './options.ts';
@@ -15,8 +14,8 @@ export default defineExporter({
   stability: 'beta',
   config: options,
   async setup(ctx) {
-    const { path, aggregateSeconds, maxAggregates, format, fields } = ctx.config;
-    const wanted = selection(ctx.flows, ctx.config);
+    const { path, allow, deny, aggregateSeconds, maxAggregates, format, fields } = ctx.config;
+    const wanted = flowSelection(ctx.flows, allow, deny);
     const target = ctx.use(
       path === undefined ? new StandardOutput() : await RotatingFile.open({ ...ctx.config, path, log: ctx.log }),
     );

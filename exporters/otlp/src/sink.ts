@@ -1,4 +1,4 @@
-import type { ExporterContext, FlowFilterTerms, FlowPredicate, FlowReader, Sink } from '@retina/sdk';
+import { type ExporterContext, flowSelection, type Sink } from '@retina/sdk';
 import { CredentialFiles } from './credentials.ts';
 import { FlowPush } from './flows.ts';
 import { MetricsPush } from './metrics.ts';
@@ -26,7 +26,7 @@ export async function openSink(ctx: ExporterContext<OtlpConfig>): Promise<Sink> 
         metrics: ctx.metrics,
         transport,
         credentials,
-        wanted: wantedFlows(ctx.flows, config.flows),
+        wanted: flowSelection(ctx.flows, config.flows.include, config.flows.exclude),
       })
     : undefined;
   return {
@@ -44,19 +44,4 @@ async function openTransport(config: OtlpConfig): Promise<Transport> {
   }
   const { HttpTransport } = await import('./http.ts');
   return new HttpTransport(config);
-}
-
-/** What one of `include` fits, or all, without what one of `exclude` fits. */
-function wantedFlows(
-  reader: Pick<FlowReader, 'filter'>,
-  { include, exclude }: { include: readonly FlowFilterTerms[]; exclude: readonly FlowFilterTerms[] },
-): FlowPredicate {
-  const yes = include.map((terms) => reader.filter(terms));
-  const no = exclude.map((terms) => reader.filter(terms));
-  return (batch, row) => {
-    for (const test of no) if (test(batch, row)) return false;
-    if (yes.length === 0) return true;
-    for (const test of yes) if (test(batch, row)) return true;
-    return false;
-  };
 }
