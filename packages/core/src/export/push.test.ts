@@ -28,7 +28,7 @@ function packets(batch: FlowBatch): number[] {
 }
 
 function drive(sink: Sink, limits: Partial<PushLimits> = {}) {
-  const counts = { seen: 0, delivered: 0, queue_full: 0, refused: 0, gave_up: 0, shutdown: 0, points: 0 };
+  const counts = { seen: 0, delivered: 0, queue_full: 0, refused: 0, gave_up: 0, shutdown: 0, away: 0, points: 0 };
   const states: (string | undefined)[] = [];
   const circuit: boolean[] = [];
   const stuck: RetinaError[] = [];

@@ -8,8 +8,8 @@ import type { PushLimits } from './limits.ts';
 import { again, count, gaveUp, partlyRefused, partlyTaken } from './outcome.ts';
 
 export type ExportSignal = 'metrics' | 'flows';
-/** Why a flow record did not arrive. */
-export type LossCause = 'queue_full' | 'refused' | 'gave_up' | 'shutdown';
+/** Why a flow record did not arrive. `away`: the exporter had failed and was not set up again yet. */
+export type LossCause = 'queue_full' | 'refused' | 'gave_up' | 'shutdown' | 'away';
 
 export interface PushEvents {
   /** Flow records that came for this exporter: each is later delivered or lost. */
@@ -82,6 +82,14 @@ export class PushDriver {
     this.complaints = { metrics: complaints('metrics'), flows: complaints('flows') };
     if (sink.metrics) this.timers.push(setInterval(() => this.push(), limits.intervalMs));
     if (sink.flows) this.timers.push(setInterval(() => this.drain(true), limits.waitMs));
+  }
+
+  /** Counts a batch that comes while the exporter is being set up afresh. */
+  missed(batch: FlowBatch): void {
+    const records = this.select?.(batch)?.length ?? batch.length;
+    if (records === 0) return;
+    this.events.seen(records);
+    this.events.lost('away', records);
   }
 
   /** Takes a borrowed batch. */

@@ -38,8 +38,14 @@ export function exporterSteps(
   const { store, endpoints, pipeline, metrics, exports } = services;
   const texts = { endpoints, label: (id: number) => store.labels.text(id) };
   const { push, metricRelabelConfigs = [], flowRelabelConfigs = [], maxSeries } = config.export ?? {};
+  let over = false;
+  let away: Disposable | undefined;
   return {
     load,
+    over() {
+      over = true;
+      away?.[Symbol.dispose]();
+    },
     validate: (exporter) => void parseOptions(name, exporter.config, config),
     probe: () => [],
     async setup(exporter, run) {
@@ -92,7 +98,13 @@ export function exporterSteps(
       scope.defer(function lastDelivery() {
         return driver.stop(services.flushMs());
       });
-      if (sink.flows) scope.use(pipeline.addSink(instance, (batch) => driver.flows(batch)));
+      if (!sink.flows) return;
+      away?.[Symbol.dispose]();
+      const taking = pipeline.addSink(instance, (batch) => driver.flows(batch));
+      scope.defer(function takesNoMore() {
+        taking[Symbol.dispose]();
+        if (!over) away = pipeline.addSink(instance, (batch) => driver.missed(batch));
+      });
     },
   };
 }

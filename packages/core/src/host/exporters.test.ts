@@ -2,7 +2,7 @@ import { FlowWriter, RetinaError, type FlowBatch } from '@retina/sdk';
 import { afterEach, expect, test } from 'vitest';
 import { loadConfig } from '../config/load.ts';
 import type { Host } from './host.ts';
-import { exporter, plugin, sample, startHost, until } from './testing.ts';
+import { exporter, plugin, QUICK, sample, startHost, until } from './testing.ts';
 
 let host: Host | undefined;
 afterEach(() => host?.stop(500));
@@ -106,6 +106,44 @@ exporters:
   expect(report.restarted).toEqual(['exporter sink/west']);
   expect(starts.toSorted()).toEqual(['sink', 'sink/east', 'sink/west', 'sink/west']);
 });
+
+test('what passes while an exporter that failed is set up afresh is counted as lost, by its rules, and no longer when it is there again', async () => {
+  let setups = 0;
+  const gate = Promise.withResolvers<void>();
+  const got: number[] = [];
+  const sink = exporter('sink', {
+    async setup() {
+      if (++setups === 2) throw new Error('not yet');
+      if (setups === 3) await gate.promise;
+      return {
+        push: { flowWaitMs: 5, timeoutMs: 10 },
+        flows(batch, signal) {
+          if (setups === 1) return new Promise<void>(() => void signal); // hangs, and does not mind its signal
+          for (let row = 0; row < batch.length; row++) got.push(batch.destinationPort(row));
+        },
+      };
+    },
+  });
+  const source = emitter();
+  const rules = "flowRelabelConfigs: [{source_labels: [destination_port], regex: '53', action: drop}]";
+  host = await startHost([source.component, sink], {
+    yaml: `plugins: {source: {}}\nexporters: {sink: {${rules}, push: {timeout: 10ms, retry: {first: 1ms, longest: 1ms}}}}`,
+    limits: { ...QUICK, setupMs: 20_000 },
+  });
+  const read = (name: string, ...labels: string[]) => sample(host!.metrics, name, ...labels);
+  const lost = () => ['away', 'shutdown', 'queue_full', 'gave_up'].reduce((sum, cause) => sum + (read('retina_export_lost_records_total', 'sink', cause) ?? 0), 0);
+  source.emit([80]);
+  await until(() => setups === 3, 'it hung, did not come up again, and is about to', 15_000);
+  source.emit([80, 53, 443]);
+  expect(read('retina_export_lost_records_total', 'sink', 'away')).toBe(2);
+  expect(read('retina_lost_records_total', 'export', 'sink')).toBe(lost());
+  gate.resolve();
+  await until(() => host!.health().components.every(({ state }) => state === 'running'), 'it is there again', 15_000);
+  source.emit([8080]);
+  await until(() => got.includes(8080), 'it takes records');
+  expect(read('retina_export_lost_records_total', 'sink', 'away')).toBe(2);
+  expect(read('retina_export_records_total', 'sink')).toBe(lost() + got.length);
+}); // prettier-ignore
 
 test('an exporter sees metrics by its own rules, others do not', async () => {
   const readers: Record<string, () => number | undefined> = {};
