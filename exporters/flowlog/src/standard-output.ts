@@ -34,7 +34,7 @@ export class StandardOutput implements Target, Disposable {
     const missing = await this.push(lines, signal);
     const written = lines.length - missing;
     if (missing > 0 && written > 0 && lines[written - 1] !== 0x0a) {
-      this.rest = lines.slice(written, lines.indexOf(0x0a, written) + 1);
+      this.rest = Uint8Array.from(lines.subarray(written, lines.indexOf(0x0a, written) + 1)); // a copy, also of a Buffer
     }
     return written;
   }
