@@ -40,3 +40,15 @@ export interface FlowDetails {
   /** What a verdict or event was called by its source, where the numbers do not say it. */
   readonly reason?: string;
 }
+
+/** Where the details of many records lie until somebody asks for those of one: most are never looked at. */
+export interface DetailsStore {
+  /** What `place` stands for, the same however often it is asked; may be kept. */
+  details(place: number): FlowDetails;
+}
+
+/** Details in stores, by row. */
+export interface StoredDetails {
+  readonly stores: readonly (DetailsStore | undefined)[];
+  readonly places: Readonly<ArrayLike<number>>;
+}

@@ -1,4 +1,4 @@
-import type { FlowDetails } from './flow-details.ts';
+import type { DetailsStore, FlowDetails } from './flow-details.ts';
 import { FLOW_OFFSETS, FLOW_STRIDE, FlowBatch } from './flow.ts';
 
 /** The values of one flow record. What is left out is zero. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d. */
@@ -24,6 +24,9 @@ export class FlowWriter {
   private readonly cells: Float64Array;
   private rows = 0;
   private details: (FlowDetails | undefined)[] | undefined;
+  private stored: { readonly stores: (DetailsStore | undefined)[]; readonly places: Uint32Array } | undefined;
+  /** Whether a row since the last clear has its details in a store. */
+  private storing = false;
 
   constructor(capacity = 1024) {
     this.capacity = capacity;
@@ -34,6 +37,19 @@ export class FlowWriter {
 
   get length(): number {
     return this.rows;
+  }
+
+  /** Appends one record whose details stay in a store, in a place below 2^32, until somebody asks for them; false when full. */
+  addStored(values: FlowValues, store: DetailsStore, place: number): boolean {
+    if (this.rows === this.capacity) return false;
+    this.stored ??= {
+      stores: new Array<undefined>(this.capacity).fill(undefined),
+      places: new Uint32Array(this.capacity),
+    };
+    this.stored.stores[this.rows] = store;
+    this.stored.places[this.rows] = place;
+    this.storing = true;
+    return this.add(values);
   }
 
   /** Appends one record and what hangs off it; false when full. */
@@ -91,11 +107,13 @@ export class FlowWriter {
 
   /** The rows written so far; borrowed, valid until the next `add` or `clear`. */
   batch(): FlowBatch {
-    return new FlowBatch(this.slab, this.rows, this.details);
+    return new FlowBatch(this.slab, this.rows, this.details, this.storing ? this.stored : undefined);
   }
 
   /** Forgets every row; batches made before are no longer valid. */
   clear(): void {
+    if (this.storing) this.stored!.stores.fill(undefined);
+    this.storing = false;
     this.rows = 0;
     this.details = undefined;
   }

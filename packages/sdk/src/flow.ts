@@ -1,4 +1,4 @@
-import type { FlowDetails } from './flow-details.ts';
+import type { FlowDetails, StoredDetails } from './flow-details.ts';
 
 /**
  * The flow record: the one record type every consumer understands. A record holds what changed in one direction of one
@@ -56,17 +56,25 @@ export class FlowBatch {
   /** Records in the batch. */
   length: number;
   readonly buffer: Uint8Array;
+  /** Details that lie in stores: for who keeps records longer than the batch. */
+  readonly stored: StoredDetails | undefined;
   private readonly more: readonly (FlowDetails | undefined)[] | undefined;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
   private readonly f64: Float64Array;
 
-  /** `buffer` starts on an 8-byte boundary and holds `length` records of FLOW_STRIDE bytes; `details` by row, if any has some. */
-  constructor(buffer: Uint8Array, length: number, details?: readonly (FlowDetails | undefined)[]) {
+  /** `buffer` starts on an 8-byte boundary and holds `length` records of FLOW_STRIDE bytes; `details` or where they are `stored`, by row. */
+  constructor(
+    buffer: Uint8Array,
+    length: number,
+    details?: readonly (FlowDetails | undefined)[],
+    stored?: StoredDetails,
+  ) {
     const { buffer: whole, byteOffset: at, byteLength: size } = buffer;
     this.buffer = buffer;
     this.length = length;
     this.more = details;
+    this.stored = stored;
     this.u16 = new Uint16Array(whole, at, size >> 1);
     this.u32 = new Uint32Array(whole, at, size >> 2);
     this.f64 = new Float64Array(whole, at, size >> 3);
@@ -74,11 +82,11 @@ export class FlowBatch {
 
   /** What hangs off the record beside its numbers. Not borrowed: it may be kept. */
   details(row: number): FlowDetails | undefined {
-    return this.more?.[row];
+    return this.more?.[row] ?? this.stored?.stores[row]?.details(this.stored.places[row]!);
   }
   /** Whether any row may have details. */
   get detailed(): boolean {
-    return this.more !== undefined;
+    return this.more !== undefined || this.stored !== undefined;
   }
   /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d; a view, valid as long as the batch. */
   sourceAddress(row: number): Uint8Array {

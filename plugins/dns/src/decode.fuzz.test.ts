@@ -66,7 +66,9 @@ describe('decode on any bytes', () => {
         const [name, type] = [[...into.name.bytes.subarray(0, into.name.length)], into.type];
         expect(decode(bytes, 0, bytes.length, whole, into)).toBe(flaw);
         expect([[...into.name.bytes.subarray(0, into.name.length)], into.type]).toEqual([name, type]);
-        JSON.stringify(new Arena().keep(slab, before, end, -1));
+        const arena = new Arena();
+        const place = arena.keep(slab, before, end, -1);
+        JSON.stringify(arena.chunk.details(place));
       }),
       forSeconds,
     );

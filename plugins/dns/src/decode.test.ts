@@ -16,7 +16,11 @@ function read(bytes: Uint8Array, whole = true) {
   return { flaw, name: into.name.length > 0 ? nameText(into.name.bytes, into.name.length) : undefined };
 }
 
-const details = (bytes: Uint8Array, latencyMs = -1) => new Arena().keep(bytes, 0, bytes.length, latencyMs);
+const details = (bytes: Uint8Array, latencyMs = -1) => {
+  const arena = new Arena();
+  const place = arena.keep(bytes, 0, bytes.length, latencyMs);
+  return arena.chunk.details(place).dns;
+};
 
 /** A query of dig and its answer, taken from the wire. */
 const DIG_QUERY =

@@ -1,4 +1,4 @@
-import type { DnsDetails } from '@retina/sdk';
+import type { DetailsStore, DnsDetails } from '@retina/sdk';
 import { addressText } from './addresses.ts';
 import { decode, Message, TYPE_CNAME } from './decode.ts';
 import { codeName, typeName } from './iana.ts';
@@ -7,6 +7,7 @@ import { nameText, readName, skipName } from './names.ts';
 /** Bytes of a message kept for the flow log; what a larger one says behind them is left out. */
 const KEPT = 1024;
 const ARENA = 65_536;
+const LENGTH_BITS = 11;
 const MAX_CNAMES = 16;
 
 /** Filled anew by whoever looks at details; never held across calls. */
@@ -14,18 +15,24 @@ const scratch = new Message();
 const target = { bytes: new Uint8Array(256), length: 0 };
 
 /** Memory for many messages: their bytes, and in front of each its latency in milliseconds, negative for none. */
-class Chunk {
+class Chunk implements DetailsStore {
   readonly bytes = new Uint8Array(new ArrayBuffer(ARENA));
   readonly latencies = new Float64Array(this.bytes.buffer);
+
+  /** `place`: where a message's bytes begin, and in the lower bits how many there are. */
+  details(place: number): { readonly dns: DnsDetails } {
+    return { dns: new KeptMessage(this, place >>> LENGTH_BITS, place & ((1 << LENGTH_BITS) - 1)) };
+  }
 }
 
 /** Copies of messages, many to a chunk: the flow log keeps thousands, and most are never looked at. */
 export class Arena {
-  private chunk = new Chunk();
+  /** Where the last message was kept. */
+  chunk = new Chunk();
   private used = 0;
 
-  /** Keeps a message's bytes; what is written out of them comes when it is asked for. `latencyMs` is negative where there is none. */
-  keep(bytes: Uint8Array, from: number, end: number, latencyMs: number): DnsDetails {
+  /** Keeps a message's bytes and gives its place in {@link chunk}. `latencyMs` is negative where there is none. */
+  keep(bytes: Uint8Array, from: number, end: number, latencyMs: number): number {
     const length = Math.min(end - from, KEPT);
     if (this.used + 8 + length > ARENA) {
       this.chunk = new Chunk();
@@ -37,19 +44,20 @@ export class Arena {
     // a view made for it would cost more than the copy
     for (let i = 0; i < length; i++) chunk.bytes[at + i] = bytes[from + i]!;
     this.used = (at + length + 7) & ~7;
-    return new KeptMessage(chunk, at, length);
+    return (at << LENGTH_BITS) | length;
   }
 }
 
-/** A DNS message that is decoded when somebody reads it. Small: thousands live for seconds, and moving them is what they cost. */
+/** A DNS message that is decoded when somebody reads it. */
 class KeptMessage implements DnsDetails {
   readonly #chunk: Chunk;
-  /** Where its bytes begin, and how many there are. */
-  readonly #place: number;
+  readonly #at: number;
+  readonly #length: number;
 
   constructor(chunk: Chunk, at: number, length: number) {
     this.#chunk = chunk;
-    this.#place = (at << 11) | length;
+    this.#at = at;
+    this.#length = length;
   }
 
   get id(): number {
@@ -101,12 +109,6 @@ class KeptMessage implements DnsDetails {
 
   get #bytes(): Uint8Array {
     return this.#chunk.bytes;
-  }
-  get #at(): number {
-    return this.#place >>> 11;
-  }
-  get #length(): number {
-    return this.#place & 0x7ff;
   }
 
   private get message(): Message {

@@ -123,9 +123,9 @@ export class Messages {
     this.outcome(packet, counted ? 'counted' : 'duplicate');
     // what passes an uplink on its way from or to a pod is told at the pod's interface
     if (!counted && packet.network) return;
-    const { rows } = this;
-    const dns = this.arena.keep(bytes, from, end, latency * 1000);
-    const row = rows.add(packet, tap?.netns ?? 0, this.timeOfDay(packet.at), response, { dns });
+    const { rows, arena } = this;
+    const kept = arena.keep(bytes, from, end, latency * 1000);
+    const row = rows.add(packet, tap?.netns ?? 0, this.timeOfDay(packet.at), response, arena.chunk, kept);
     rows.counted[row] = counted ? 1 : 0;
     rows.type[row] = facts.type;
     rows.query[row] = facts.query;
@@ -199,7 +199,7 @@ export class Messages {
     latePacket.ifindex = pending.ifindex[slot]!;
     const netns = this.taps.get(latePacket.ifindex)?.netns ?? 0;
     const { lateRows } = this;
-    const row = lateRows.add(latePacket, netns, this.timeOfDay(pending.sentAt[slot]!), false, undefined);
+    const row = lateRows.add(latePacket, netns, this.timeOfDay(pending.sentAt[slot]!), false, undefined, 0);
     lateRows.type[row] = pending.typeLabel[slot]!;
     lateRows.query[row] = pending.queryLabel[slot]!;
   }

@@ -1,5 +1,5 @@
 import {
-  Direction, type FlowBatch, type FlowDetails, FlowEvent, FlowWriter, Observation, Reply, Verdict,
+  type DetailsStore, Direction, type FlowBatch, FlowEvent, FlowWriter, Observation, Reply, Verdict,
 } from '@retina/sdk'; // prettier-ignore
 import type { Packet } from './packet.ts';
 
@@ -66,7 +66,14 @@ export class Rows {
   }
 
   /** The new record's row, whose columns the caller fills. */
-  add(packet: Packet, netns: number, time: number, response: boolean, details: FlowDetails | undefined): number {
+  add(
+    packet: Packet,
+    netns: number,
+    time: number,
+    response: boolean,
+    store: DetailsStore | undefined,
+    place: number,
+  ): number {
     if (this.writer.length === CAPACITY) this.end();
     const { values } = this;
     values.sourceAddress = packet.source;
@@ -82,7 +89,8 @@ export class Rows {
     values.observation = observationOf(packet);
     values.isReply = response ? Reply.YES : Reply.NO;
     const row = this.writer.length;
-    this.writer.add(values, details);
+    if (store) this.writer.addStored(values, store, place);
+    else this.writer.add(values);
     this.response[row] = response ? 1 : 0;
     return row;
   }

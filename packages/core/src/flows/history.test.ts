@@ -1,3 +1,4 @@
+import { FlowWriter } from '@retina/sdk';
 import { describe, expect, it } from 'vitest';
 import { batchOf, detailedBatchOf } from '../../test/flows.ts';
 import { FlowHistory } from './history.ts';
@@ -30,6 +31,29 @@ describe('FlowHistory', () => {
     expect(held()).toEqual([undefined, undefined, undefined, undefined]);
     history.append(detailedBatchOf({ reason: 'd' }));
     expect(held()).toEqual([undefined, undefined, undefined, 'd']);
+  });
+
+  it('leaves what lies in a store there until it is asked for', () => {
+    const history = new FlowHistory(3);
+    const asked: number[] = [];
+    const store = { details: (place: number) => (asked.push(place), { reason: `at ${place}` }) };
+    const writer = new FlowWriter(4);
+    const stored = (...places: number[]) => {
+      writer.clear();
+      for (const place of places) writer.addStored({}, store, place);
+      return writer.batch();
+    };
+    history.append(stored(7, 4_000_000_000));
+    history.append(detailedBatchOf({ reason: 'a' }));
+    expect(asked).toEqual([]);
+    const held = () => [...history.rows()].map(({ batch, row }) => batch.details(row)?.reason);
+    expect(held()).toEqual(['at 7', 'at 4000000000', 'a']);
+    history.append(stored(9));
+    history.append(batchOf({}));
+    expect(held()).toEqual(['a', 'at 9', undefined]);
+    history.append(detailedBatchOf({ reason: 'b' }));
+    history.append(batchOf({}, {}, {}));
+    expect(held()).toEqual([undefined, undefined, undefined]);
   });
 
   it('keeps nothing when it has no room', () => {

@@ -1,4 +1,4 @@
-import { FLOW_STRIDE, FlowBatch, type FlowDetails } from '@retina/sdk';
+import { type DetailsStore, FLOW_STRIDE, FlowBatch, type FlowDetails } from '@retina/sdk';
 
 /** Where a record lies: valid until the next append. */
 export interface HistoryRow {
@@ -6,6 +6,13 @@ export interface HistoryRow {
   readonly row: number;
   /** Counts from 0; never repeats. */
   readonly sequence: number;
+}
+
+/** What hangs off the records, by place: itself, or where it lies until somebody looks. */
+interface Kept {
+  readonly details: (FlowDetails | undefined)[];
+  readonly stores: (DetailsStore | undefined)[];
+  readonly places: Uint32Array;
 }
 
 /**
@@ -18,8 +25,8 @@ export class FlowHistory {
   appended = 0;
   private buffer: Uint8Array = new Uint8Array(0);
   private view = new FlowBatch(new Uint8Array(0), 0);
-  /** What hangs off the records, by place; only while some record here has any. */
-  private details: (FlowDetails | undefined)[] | undefined;
+  /** Only while some record here has details. */
+  private kept: Kept | undefined;
   /** Sequence number after the last record with details. */
   private detailedUntil = 0;
 
@@ -53,7 +60,7 @@ export class FlowHistory {
       const to = this.appended % this.capacity;
       const n = Math.min(batch.length - from, this.capacity - to);
       this.buffer.set(batch.buffer.subarray(from * FLOW_STRIDE, (from + n) * FLOW_STRIDE), to * FLOW_STRIDE);
-      if (this.details !== undefined || batch.detailed) this.keepDetails(batch, from, to, n);
+      if (this.kept !== undefined || batch.detailed) this.keepDetails(batch, from, to, n);
       this.appended += n;
       from += n;
     }
@@ -61,21 +68,27 @@ export class FlowHistory {
 
   /** Takes over the details of `n` records, and with them lets go of those of the records they replace. */
   private keepDetails(batch: FlowBatch, from: number, to: number, n: number): void {
-    if (!this.details) this.setDetails(new Array<FlowDetails | undefined>(this.capacity).fill(undefined));
-    const details = this.details!;
-    if (!batch.detailed) details.fill(undefined, to, to + n);
-    else {
+    if (!this.kept) this.setKept(emptyKept(this.capacity));
+    const { details, stores, places } = this.kept!;
+    const { stored } = batch;
+    if (!batch.detailed) {
+      details.fill(undefined, to, to + n);
+      stores.fill(undefined, to, to + n);
+    } else {
       for (let i = 0; i < n; i++) {
-        details[to + i] = batch.details(from + i);
-        if (details[to + i] !== undefined) this.detailedUntil = this.appended + i + 1;
+        const store = stored?.stores[from + i];
+        stores[to + i] = store;
+        if (store) places[to + i] = stored.places[from + i]!;
+        const own = (details[to + i] = store ? undefined : batch.details(from + i));
+        if (store !== undefined || own !== undefined) this.detailedUntil = this.appended + i + 1;
       }
     }
-    if (this.appended + n - this.capacity >= this.detailedUntil) this.setDetails(undefined);
+    if (this.appended + n - this.capacity >= this.detailedUntil) this.setKept(undefined);
   }
 
-  private setDetails(details: (FlowDetails | undefined)[] | undefined): void {
-    this.details = details;
-    this.view = new FlowBatch(this.buffer, this.capacity, details);
+  private setKept(kept: Kept | undefined): void {
+    this.kept = kept;
+    this.view = new FlowBatch(this.buffer, this.capacity, kept?.details, kept);
   }
 
   /** Records from a sequence number on, oldest first. Read within one turn of the event loop. */
@@ -98,4 +111,9 @@ export class FlowHistory {
     }
     return found.reverse();
   }
+}
+
+function emptyKept(capacity: number): Kept {
+  const none = () => new Array<undefined>(capacity).fill(undefined);
+  return { details: none(), stores: none(), places: new Uint32Array(capacity) };
 }
