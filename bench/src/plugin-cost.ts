@@ -56,7 +56,7 @@ export async function everything(net: NodeWorld, source: Source, quick: boolean)
         sendFrames(from, frames, { device, rate: 1000, packets: 1000 * forSeconds }),
       ),
     ]);
-  await traffic(quick ? 3 : 12); // what a compiler does at first is done
+  await traffic(quick ? 3 : 45); // what a compiler and a collector do at first is done
   let rate = 0;
   const used = await cpu(agent.pid, async () => {
     const [sent] = await traffic(seconds);
