@@ -51,8 +51,9 @@ export async function createDemoWorld(log: Logger): Promise<DemoWorld> {
       await run('ip', ['-batch', '-'], commands.host);
       await run('ip', ['-n', pod.netns, '-batch', '-'], commands.inside);
     }
-    await run('nft', ['-f', '-'], forwardingRules());
-    await run('ip', ['netns', 'exec', 'retina-demo-server', 'nft', '-f', '-'], serverRules());
+    // As arguments: nft 1.0.9 (Ubuntu 24.04) reads no rules from a socket, which is what standard input is to it here.
+    await run('nft', [forwardingRules()]);
+    await run('ip', ['netns', 'exec', 'retina-demo-server', 'nft', serverRules()]);
   } catch (error) {
     await close();
     throw error;

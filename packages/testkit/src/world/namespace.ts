@@ -52,7 +52,8 @@ export class Namespace {
 
   /** Adds nftables rules: the text of an `nft -f` file. */
   async nft(rules: string): Promise<void> {
-    await this.exec('nft', ['-f', '-'], { input: rules });
+    // As an argument: nft 1.0.9 (Ubuntu 24.04) reads no rules from a socket, which is what standard input is to it here.
+    await this.exec('nft', [rules]);
   }
 
   async sysctl(settings: Readonly<Record<string, string | number>>): Promise<void> {
