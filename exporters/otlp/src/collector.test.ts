@@ -79,7 +79,11 @@ describe.skipIf(unavailable)(
       const sink = await openSink(opened.ctx);
       const metrics = await sink.metrics!(opened.ctx.metrics, never);
       const flows = await sink.flows!(flowBatch(2500), never);
-      await sleep(200); // the collector writes its lines
+      // The collector writes its lines after it has answered: until there are some, and no more come.
+      for (let [seen, turn] = [-1, 0]; (seen <= 0 || seen !== receiver.received.length) && turn < 30; turn++) {
+        seen = receiver.received.length;
+        await sleep(200);
+      }
       return { metrics, flows };
     }
 

@@ -93,10 +93,10 @@ describe('flow records', () => {
           return { retry: again, refused: turn === 4 ? 1 : 0, cause: 'busy' };
         },
       },
-      { batch: 100, giveUpMs: 10_000, queueBytes: 1 << 24 },
+      { batch: 100, giveUpMs: 25_000, queueBytes: 1 << 24 },
     );
     for (let first = 0; first < 5000; first += 250) driver.flows(batchOf(250, first));
-    await driver.stop(5000);
+    await driver.stop(25_000);
     expect(accounted()).toBe(5000);
     expect([...got.values()].every((times) => times === 1)).toBe(true);
     expect(counts.delivered + counts.refused).toBe(5000);
