@@ -60,6 +60,7 @@ export class Health {
       if (col.what(row) <= What.DURATION) this.measure(batch, row, flows, flow);
       else this.event(col.what(row), col.error(row), col.events(row), flows, flow);
     });
+    this.unattributedBy('remote_end', this.withoutRemote);
     this.node.publish();
   }
 
@@ -94,13 +95,15 @@ export class Health {
     this.unattributed = found;
     const [forgotten = 0] = this.handle.counters('health_forgotten');
     const nested = programs.reduce((sum, program) => sum + this.handle.missed(program), 0);
+    this.unattributedBy('table_full', full);
+    this.unattributedBy('remote_end', this.withoutRemote);
+    this.unattributedBy('connection_not_followed', forgotten);
+    this.unattributedBy('nested', nested);
+  }
+
+  private unattributedBy(cause: string, total: number): void {
     const { context } = this;
-    const set = (cause: string, total: number) =>
-      context.metrics.tcp_health_unattributed_total.set(total, context.label(cause));
-    set('table_full', full);
-    set('remote_end', this.withoutRemote);
-    set('connection_not_followed', forgotten);
-    set('nested', nested);
+    context.metrics.tcp_health_unattributed_total.set(total, context.label(cause));
   }
 
   /** Resolves every row whose `what` is at most `last`, and hands it on with its place in the resolved batch. */
