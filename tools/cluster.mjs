@@ -7,6 +7,7 @@ import { clusterTool } from './lib/cluster-tool.mjs';
 import { NODE, ROOT } from './lib/paths.mjs';
 import { capture, exists, run } from './lib/run.mjs';
 import { fail, step } from './lib/say.mjs';
+import { reporters } from './lib/strays-report.mjs';
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--report');
@@ -26,10 +27,9 @@ if (args[0] === '--env') {
     if (env[key] !== undefined) process.stdout.write(`export ${key}='${env[key]}'\n`);
   }
 } else {
-  const reporters = report ? ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`] : [];
   const files = args.length ? args : ['.cluster.test.ts'];
   const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-  process.exitCode = await run(NODE, [vitest, 'run', ...files, '--maxWorkers=1', ...reporters], {
+  process.exitCode = await run(NODE, [vitest, 'run', ...files, '--maxWorkers=1', ...(report ? reporters(report) : [])], {
     cwd: ROOT,
     env,
     show: true,

@@ -6,6 +6,7 @@ import { Layers, reportOf } from './lib/layers.mjs';
 import { NODE, ROOT } from './lib/paths.mjs';
 import { step } from './lib/say.mjs';
 import { setup } from './lib/setup.mjs';
+import { reporters } from './lib/strays-report.mjs';
 
 const ci = process.env.CI === 'true';
 const env = await setup({ forTests: true, kernels: ci });
@@ -65,7 +66,7 @@ function tools() {
 }
 
 function vitest(report, args) {
-  return ['vitest', ['run', ...args, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]];
+  return ['vitest', ['run', ...args, ...reporters(report)]];
 }
 
 function kernels() {

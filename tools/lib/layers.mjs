@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { ROOT } from './paths.mjs';
 import { run } from './run.mjs';
 import { step } from './say.mjs';
+import { straysOf } from './strays-report.mjs';
 
 /** More than that is no accident of the machine: it is broken, and a second look costs time. */
 const FILES_TRIED_AGAIN = 6;
@@ -79,12 +80,28 @@ export class Layers {
 
   /** Results by file, undefined if there is no report. */
   async #files(name, [command, args]) {
-    rmSync(reportOf(name), { force: true });
+    for (const file of [reportOf(name), straysOf(reportOf(name))]) rmSync(file, { force: true });
     const code = await run(command, args, { cwd: ROOT, env: this.#env, show: true });
     const files = this.#read(name, vitestFiles);
+    const strays = files ? this.#strays(name, files) : 0;
     const failures = files && [...files.values()].some((file) => file.failures.length > 0);
-    if (!files || (code !== 0 && !failures)) this.fail(`${name}: ended with ${code}, and no test says why.`);
+    if (!files || (code !== 0 && !failures && !strays)) this.fail(`${name}: ended with ${code}, and no test says why.`);
     return files;
+  }
+
+  /** Errors outside of any test are failures of the file that was running; where nobody knows it, of the layer. */
+  #strays(name, files) {
+    const strays = JSON.parse(readFileSync(straysOf(reportOf(name)), 'utf8'));
+    for (const { path, why } of strays) {
+      const file = files.get(path && relative(ROOT, path));
+      if (!file) {
+        this.fail(`${name}: outside of any test: ${why}`);
+        continue;
+      }
+      file.counts.failed += 1;
+      file.failures.push({ test: 'outside of its tests', why });
+    }
+    return strays.length;
   }
 
   #read(name, read) {
