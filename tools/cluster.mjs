@@ -29,11 +29,15 @@ if (args[0] === '--env') {
 } else {
   const files = args.length ? args : ['.cluster.test.ts'];
   const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-  process.exitCode = await run(NODE, [vitest, 'run', ...files, '--maxWorkers=1', ...(report ? reporters(report) : [])], {
-    cwd: ROOT,
-    env,
-    show: true,
-  });
+  process.exitCode = await run(
+    NODE,
+    [vitest, 'run', ...files, '--maxWorkers=1', ...(report ? reporters(report) : [])],
+    {
+      cwd: ROOT,
+      env,
+      show: true,
+    },
+  );
   // On somebody's machine it stays for the next time. A cluster that was there before is left without the tests' own.
   if (process.env.CI === 'true' && env.RETINA_CLUSTER_TOOL) await run(env.RETINA_CLUSTER_TOOL, ['down']);
   const world = ['delete', 'namespace', 'retina-world', '--ignore-not-found', '--wait=false'];

@@ -23,10 +23,5 @@ export const straysOf = (report) => `${report}.strays`;
 
 /** Command-line options of vitest for figures in `report` and what belongs to no test beside them. */
 export function reporters(report) {
-  return [
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${report}`,
-    `--reporter=${import.meta.filename}`,
-  ];
+  return ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, `--reporter=${import.meta.filename}`];
 }
