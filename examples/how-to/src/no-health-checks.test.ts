@@ -11,6 +11,7 @@ const file = path.join(folder, 'flows.jsonl');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 exporterContract(exporter, {
+  module: import.meta.resolve('./no-health-checks.ts'),
   options: { file },
   refused: [{ file: '' }, { ports: [0] }, { ports: 8080 }],
   check: () => {

@@ -22,6 +22,7 @@ afterAll(() => {
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook/secret`;
 
 exporterContract(exporter, {
+  module: import.meta.resolve('./webhook.ts'),
   options: { url, most: 5 },
   refused: [{ url: 'nowhere' }, { url: 'file:///etc/passwd' }, { url, most: 0 }],
   check: () => {

@@ -1,6 +1,7 @@
 import { Certificates, exporterContract } from '@retina/testkit';
 import { afterAll, expect } from 'vitest';
 import { Azure, CLIENT, RULE, TENANT } from '../test/azure.ts';
+import { behavingAzure } from '../test/behaving.ts';
 import { writeFileSync } from 'node:fs';
 import table from '../azure/table.json' with { type: 'json' };
 import exporter from './index.ts';
@@ -20,8 +21,16 @@ const credential = { type: 'workloadIdentity', tokenFile, tenantId: TENANT, clie
 const metrics = { enabled: true, connectionString: azure.connectionString };
 const flows = { enabled: true, endpoint: azure.url, ruleId: RULE, windowMs: 200 };
 
+/** Those of the rules about loss, and of the check. */
+const started: Azure[] = [];
+
 exporterContract(exporter, {
+  module: import.meta.resolve('./index.ts'),
   options: { ca: certificates.ca, credential, metrics, flows },
+  receiver: behavingAzure(certificates, (one) => {
+    started.push(one);
+    return { credential: { ...credential, authorityHost: one.url }, metrics: { ...metrics, connectionString: one.connectionString } };
+  }),
   refused: [
     { metrics: { enabled: false } },
     { metrics: { enabled: true } },
@@ -41,8 +50,9 @@ exporterContract(exporter, {
     { flows: { ...flows, include: [{ ip: 'no address' }] } },
   ],
   async check() {
-    await expect.poll(() => azure.logs.length, { timeout: 10_000 }).toBeGreaterThan(0);
-    const columns = new Set(azure.logs.flatMap(({ items }) => items.flatMap((row: object) => Object.keys(row))));
+    const { logs } = started.at(-1)!;
+    await expect.poll(() => logs.length, { timeout: 10_000 }).toBeGreaterThan(0);
+    const columns = new Set(logs.flatMap(({ items }) => items.flatMap((row: object) => Object.keys(row))));
     expect([...columns].filter((column) => !declared.has(column))).toEqual([]);
   },
-});
+}); // prettier-ignore

@@ -135,14 +135,14 @@ describe('answers by HTTP', () => {
 
   it('flows: what could not be sent is asked for again, what was refused is counted', async () => {
     await using receiver = await HttpReceiver.start((_, response, n) => {
-      if (n === 6) return void response.writeHead(429, { 'retry-after': '1' }).end();
+      if (n === 3) return void response.writeHead(429, { 'retry-after': '1' }).end();
       ok(response, n === 1 ? '{"partialSuccess":{"rejectedLogRecords":"5","errorMessage":"no"}}' : '{}');
     });
     const options = { ...json, endpoint: receiver.url, flows: { enabled: true, exclude: [{ verdict: 'dropped' }] } };
     await using opened = context(options);
     const sink = await openSink(opened.ctx);
     const result = (await sink.flows!(flowBatch(2500), never)) as PartialDelivery;
-    const arrived = receiver.requests.filter((_, i) => i !== 5).flatMap(({ body }) => portsOf(body));
+    const arrived = receiver.requests.filter((_, i) => i !== 2).flatMap(({ body }) => portsOf(body));
     const left = (result.retry ?? []).map((row) => 40_000 + (row % 1000));
     const wanted = Array.from({ length: 2500 }, (_, i) => i).filter((i) => i % 10 !== 9);
     expect(result).toMatchObject({ refused: 5, retryAfterMs: 1000, cause: 'status 429' });
@@ -155,18 +155,18 @@ describe('answers by HTTP', () => {
     await using opened = context({ ...json, endpoint: receiver.url, flows: { enabled: true } });
     const sink = await openSink(opened.ctx);
     await expect(sink.flows!(flowBatch(5000), never)).rejects.toMatchObject({ code: 'RETINA_EXPORT_RETRY' });
-    expect(receiver.requests.length).toBeLessThanOrEqual(2);
+    expect(receiver.requests.length).toBe(1);
   });
 
   it('flows: an aborted push leaves nothing behind that the next one trips over', async () => {
     let answering = false;
-    await using receiver = await HttpReceiver.start((_, response) => void (answering && ok(response)));
+    await using receiver = await HttpReceiver.start((_, response, n) => void ((answering || n === 1) && ok(response)));
     const http = { protocol: 'http/protobuf', compression: 'none', endpoint: receiver.url, timeoutMs: 60_000 } as const;
     await using opened = context({ ...http, flows: { enabled: true } });
     const sink = await openSink(opened.ctx);
     const cut = new AbortController();
-    const pushing = Promise.resolve(sink.flows!(flowBatch(5000), cut.signal)).catch((error: unknown) => error);
-    await expect.poll(() => receiver.requests.length, { timeout: 30_000 }).toBe(2); // two are on their way, two wait
+    const pushing = Promise.resolve(sink.flows!(flowBatch(8000), cut.signal)).catch((error: unknown) => error);
+    await expect.poll(() => receiver.requests.length, { timeout: 30_000 }).toBe(5); // one arrived, four are on their way
     cut.abort();
     expect(await pushing).toMatchObject({ name: 'AbortError' });
     answering = true;

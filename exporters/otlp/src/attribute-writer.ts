@@ -1,22 +1,26 @@
-import type { Attributes } from '@opentelemetry/api';
-
-/** A name of an attribute, with its encoding. */
+/** A name of an attribute, with its encodings. */
 export interface Key {
   readonly name: string;
   /** The field `key` of a KeyValue: tag, length and name. */
   readonly bytes: Uint8Array;
+  /** An element of a list in JSON as far as the value's content, the comma before it included. */
+  readonly json: string;
 }
 
 export function key(name: string): Key {
   const text = Buffer.from(name);
   if (text.length > 127) throw new RangeError(`the attribute name ${name} is too long`);
-  return { name, bytes: Uint8Array.of(0x0a, text.length, ...text) };
+  return {
+    name,
+    bytes: Uint8Array.of(0x0a, text.length, ...text),
+    json: `,{"key":${JSON.stringify(name)},"value":{`,
+  };
 }
 
 /** Attributes that say the same for many records, by a number. */
 export type Block = 'terms' | 'src' | 'dst' | 'srcOwner' | 'dstOwner';
 
-/** Takes a record's attributes, one after the other: as an object, or as bytes right away. */
+/** Takes a record's attributes, one after the other: as bytes, as JSON, and in the tests as the SDK's objects. */
 export interface AttributeWriter {
   text(key: Key, value: string): void;
   number(key: Key, value: number): void;
@@ -27,31 +31,6 @@ export interface AttributeWriter {
   /** Writes a block that was remembered under this number and of this owner; false where it has to be written out, then `remember`ed. */
   recall(block: Block, id: number, owner: object | undefined): boolean;
   remember(block: Block, id: number, owner: object | undefined): void;
-}
-
-/** For encodings that are made of objects. */
-export class AttributeObject implements AttributeWriter {
-  readonly attributes: Attributes = {};
-
-  text({ name }: Key, value: string): void {
-    this.attributes[name] = value;
-  }
-  number({ name }: Key, value: number): void {
-    this.attributes[name] = value;
-  }
-  flag({ name }: Key, value: boolean): void {
-    this.attributes[name] = value;
-  }
-  texts({ name }: Key, values: readonly string[]): void {
-    this.attributes[name] = [...values];
-  }
-  address({ name }: Key, bytes: Uint8Array): void {
-    this.attributes[name] = address(bytes);
-  }
-  recall(): boolean {
-    return false;
-  }
-  remember(): void {}
 }
 
 /** RFC 5952 text of 16 bytes, IPv4 without its prefix. */

@@ -1,13 +1,16 @@
 import { exporterContract } from '@retina/testkit';
-import { afterAll, expect } from 'vitest';
-import { HttpReceiver, pointsOf } from '../test/receiver.ts';
+import { expect } from 'vitest';
+import { overGrpc, overHttp } from '../test/behaving.ts';
+import { pointsOf } from '../test/receiver.ts';
 import exporter from './index.ts';
 
-const receiver = await HttpReceiver.start((_, response) => void response.end('{}'));
-afterAll(() => receiver[Symbol.asyncDispose]());
+const flows = { enabled: true, windowMs: 200 };
+const taken: { path: string; body: Buffer }[] = [];
 
 exporterContract(exporter, {
-  options: { endpoint: receiver.url, protocol: 'http/json', flows: { enabled: true, windowMs: 200 } },
+  module: import.meta.resolve('./index.ts'),
+  options: { endpoint: 'http://127.0.0.1:1', protocol: 'http/json', flows },
+  receiver: overHttp(taken),
   refused: [
     { endpoint: 'collector:4317' },
     { endpoint: 'http://user:secret@collector:4317' },
@@ -23,11 +26,15 @@ exporterContract(exporter, {
   ],
   unmet: [{ tls: { ca: '/nowhere/ca.crt' } }, { flows: { enabled: true, include: [{ ip: 'no address' }] } }],
   async check() {
-    await expect.poll(() => receiver.requests.some(({ path }) => path === '/v1/logs'), { timeout: 10_000 }).toBe(true);
-    const logs = receiver.requests.filter(({ path }) => path === '/v1/logs').map(({ body }) => body.toString());
-    expect(logs.some((body) => body.includes('fd00::1'))).toBe(true);
-    for (const { path, body } of receiver.requests) {
+    const logs = () => taken.filter(({ path }) => path === '/v1/logs').map(({ body }) => body.toString());
+    await expect.poll(() => logs().some((body) => body.includes('fd00::1')), { timeout: 10_000 }).toBe(true);
+    for (const { path, body } of taken) {
       if (path === '/v1/metrics') pointsOf(JSON.parse(body.toString()) as Record<string, unknown>);
     }
   },
+});
+
+exporterContract(exporter, {
+  options: { endpoint: 'http://127.0.0.1:1', protocol: 'grpc', flows },
+  receiver: overGrpc,
 });

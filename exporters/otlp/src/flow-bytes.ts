@@ -2,6 +2,7 @@ import { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { SeverityNumber } from '@opentelemetry/api';
 import { type FlowBatch, Verdict } from '@retina/sdk';
 import { AttributeBytes } from './attribute-bytes.ts';
+import { Bodies } from './bodies.ts';
 import { varintSize } from './byte-writer.ts';
 import {
   type Aggregate,
@@ -12,17 +13,14 @@ import {
   writeLoss,
   writeTotals,
 } from './flow-attributes.ts';
-import type { LogRequest, RecordOrigin } from './flow-objects.ts';
 import type { FlowTotals } from './flow-totals.ts';
+import type { LogRequest, RecordOrigin } from './log-request.ts';
 import type { Loss } from './loss.ts';
 import { hrTime } from './points.ts';
 
 const message = (field: number): number => (field << 3) | 2;
 /** Room before the records for lengths and tags of what is around them. */
 const FRAME = 32;
-/** Bodies that are kept for those that come next, and what their sizes are multiples of. */
-const SPARE = 2;
-const ROUND = 128 * 1024;
 
 const severity = (number: number, text: string): Uint8Array =>
   Uint8Array.of((2 << 3) | 0, number, message(3), text.length, ...Buffer.from(text));
@@ -43,7 +41,7 @@ export class ByteRequest implements LogRequest {
   private readonly texts: FlowTexts;
   private readonly resource: Uint8Array;
   private readonly scope: Uint8Array;
-  private readonly spare: Uint8Array[] = [];
+  private readonly bodies = new Bodies();
   private readonly titles = new Map<number, Uint8Array>();
   private seconds = 0;
   private nanoseconds = 0;
@@ -103,16 +101,11 @@ export class ByteRequest implements LogRequest {
     at -= this.resource.length;
     out.buffer.set(this.resource, at);
     at = this.before(at, 1, records - at);
-    // A copy: the next is written while this one is sent.
-    const size = records - at;
-    let body = this.spare.pop();
-    if (!body || body.length < size) body = new Uint8Array(Math.ceil(size / ROUND) * ROUND);
-    body.set(out.buffer.subarray(at, records));
-    return body.subarray(0, size);
+    return this.bodies.copy(out.buffer.subarray(at, records));
   }
 
   release(body: Uint8Array): void {
-    if (this.spare.length < SPARE) this.spare.push(new Uint8Array(body.buffer));
+    this.bodies.release(body);
   }
 
   /** Begins a LogRecord; two bytes are left for its length. */

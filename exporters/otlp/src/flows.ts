@@ -6,9 +6,10 @@ import type { CredentialFiles } from './credentials.ts';
 import { Delivery, rejection } from './delivery.ts';
 import type { FlowTexts } from './flow-attributes.ts';
 import { ByteRequest } from './flow-bytes.ts';
-import { type LogRequest, ObjectRequest, type RecordOrigin } from './flow-objects.ts';
+import { JsonRequest } from './flow-json.ts';
 import { addUp, type FlowSum } from './flow-sums.ts';
 import { FlowTotals } from './flow-totals.ts';
+import type { LogRequest, RecordOrigin } from './log-request.ts';
 import { type Loss, LossTrace } from './loss.ts';
 import type { OtlpConfig } from './options.ts';
 import type { Transport } from './transport.ts';
@@ -16,7 +17,7 @@ import type { Transport } from './transport.ts';
 /** Bytes of one request: receivers take 4 MiB by default, and each is a wait for its answer. */
 const REQUEST_BYTES = 1024 * 1024;
 /** Requests on their way at a time: one is written while others are compressed, sent and answered. */
-const UNDERWAY = 2;
+const UNDERWAY = 4;
 /** Time after which writing a request gives way to the event loop, and records between two looks at the clock. */
 const SLICE_MS = 4;
 const RECORDS_PER_LOOK = 32;
@@ -58,12 +59,14 @@ export class FlowPush {
   private readonly loss: LossTrace;
   private readonly one = new FlowTotals();
   private readonly scratch = new AttributeBytes();
+  /** The last answer was a good one. Until then requests go alone: a receiver in trouble gets no more of it. */
+  private well = false;
 
   constructor(options: FlowPushOptions) {
     const { config, origin, texts } = options;
     const json = config.protocol === 'http/json';
     this.options = options;
-    this.request = json ? new ObjectRequest(origin, texts) : new ByteRequest(origin, texts);
+    this.request = json ? new JsonRequest(origin, texts) : new ByteRequest(origin, texts);
     this.answers = json ? JsonLogsSerializer : ProtobufLogsSerializer;
     this.loss = new LossTrace(options.metrics, options.instance);
   }
@@ -91,7 +94,7 @@ export class FlowPush {
         })
         .finally(() => underway.delete(going));
       underway.add(going);
-      if (underway.size >= UNDERWAY) await Promise.race(underway);
+      if (underway.size >= (this.well ? UNDERWAY : 1)) await Promise.race(underway);
     }
     await Promise.all(underway);
     if (!failure) return delivery.result();
@@ -108,7 +111,7 @@ export class FlowPush {
     const lost = this.loss.read();
     if (lost) request.loss(lost);
     const to = await this.write(work, from, signal);
-    await turn(); // in JSON, writing what was put together takes as long again
+    await turn(); // what is put together is copied
     signal.throwIfAborted();
     return { from, to, flows: rowsOf(work, from, to).length, lost, body: request.end() };
   }
@@ -122,9 +125,11 @@ export class FlowPush {
       // Of sums nobody says which were rejected: the share of them stands for the records in them.
       delivery.answered(Math.round((flows * rejected) / (to - from)), message);
       lost?.told();
+      this.well = true;
       this.request.release(body); // who broke off may still read it
     } catch (error) {
       lost?.untold();
+      this.well = false;
       delivery.failed(error, flows);
     }
   }

@@ -33,7 +33,10 @@ const GZIP = 2; // CompressionAlgorithms.gzip, whose enum cannot be imported by 
 
 const bytes = (body: Buffer): Buffer => body;
 
-/** OTLP over gRPC: both signals share one connection. */
+/**
+ * OTLP over gRPC: both signals share one connection. One that failed is dropped: when to try the next is the host's to say, and the
+ * library would go on by itself.
+ */
 export class GrpcTransport implements Transport {
   private readonly config: OtlpConfig;
   private readonly receiver: string;
@@ -51,11 +54,13 @@ export class GrpcTransport implements Transport {
     const deadline = Date.now() + this.config.timeoutMs;
     const buffer = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     return new Promise((resolve, reject) => {
-      const call = this.clientFor(credentials).makeUnaryRequest(
+      const client = this.clientFor(credentials);
+      const call = client.makeUnaryRequest(
         METHODS[signal], bytes, bytes, buffer, metadata, { deadline },
         (error, answer) => {
           abort.removeEventListener('abort', cancel);
           if (!error) return resolve(answer ?? new Uint8Array());
+          if (error.code === status.UNAVAILABLE && client === this.client) this.close();
           reject(abort.aborted ? (abort.reason as Error) : this.failure(error));
         },
       ); // prettier-ignore
@@ -80,8 +85,7 @@ export class GrpcTransport implements Transport {
     this.client = new Client(addressOf(url), this.channel(secure, credentials), {
       'grpc.max_receive_message_length': LONGEST_ANSWER,
       'grpc.primary_user_agent': 'retina',
-      'grpc.initial_reconnect_backoff_ms': 500,
-      'grpc.max_reconnect_backoff_ms': 10_000,
+      'grpc.initial_reconnect_backoff_ms': 100, // what is left of a connection that was dropped
       'grpc.keepalive_time_ms': 60_000,
       'grpc.enable_retries': 0,
       'grpc.use_local_subchannel_pool': 1, // two instances with different certificates share nothing

@@ -74,7 +74,7 @@ export class HttpTransport implements Transport {
     this.madeFor = credentials;
     const { serverName, insecureSkipVerify } = this.config.tls;
     const { ca, cert, key } = credentials;
-    const common = { keepAlive: true, maxSockets: 4 };
+    const common = { keepAlive: true, maxSockets: 6 };
     this.agent =
       url.protocol === 'https:'
         ? new https.Agent({

@@ -31,7 +31,7 @@ export async function openSink(ctx: ExporterContext<OtlpConfig>): Promise<Sink> 
     : undefined;
   return {
     // A push of many series is many requests.
-    push: { flowBatch: config.flows.batch, flowWaitMs: config.flows.windowMs, timeoutMs: config.timeoutMs * 3 },
+    push: { flowBatch: config.flows.batch, flowWaitMs: config.flows.windowMs, timeoutMs: config.timeoutMs * 4 },
     ...(metrics && { metrics: (reader, signal) => metrics.push(reader, signal) }),
     ...(flows && { flows: (batch, signal) => flows.push(batch, signal) }),
   };

@@ -91,7 +91,7 @@ export class GrpcReceiver implements AsyncDisposable {
     this.port = port;
   }
 
-  static async start(answer: (n: number) => GrpcAnswer): Promise<GrpcReceiver> {
+  static async start(answer: (n: number, body: Buffer) => GrpcAnswer): Promise<GrpcReceiver> {
     const server = new Server();
     let receiver: GrpcReceiver | undefined = undefined as GrpcReceiver | undefined;
     for (const signal of ['Metrics', 'Logs']) {
@@ -100,9 +100,9 @@ export class GrpcReceiver implements AsyncDisposable {
       server.addService(
         { Export: { path, requestStream: false, responseStream: false, requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes } },
         {
-          Export: (call: { metadata: Metadata; cancelled: boolean }, done: (e: Partial<ServiceError> | null, a?: Buffer) => void) => {
+          Export: (call: { metadata: Metadata; cancelled: boolean; request: Buffer }, done: (e: Partial<ServiceError> | null, a?: Buffer) => void) => {
             receiver!.calls.push({ metadata: call.metadata.getMap(), cancelled: () => call.cancelled });
-            const said = answer(receiver!.calls.length);
+            const said = answer(receiver!.calls.length, call.request);
             if (said === 'silence') return;
             if (Buffer.isBuffer(said)) return done(null, said);
             const metadata = new Metadata();

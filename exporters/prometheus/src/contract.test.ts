@@ -2,6 +2,7 @@ import { exporterContract } from '@retina/testkit';
 import exporter from './index.ts';
 
 exporterContract(exporter, {
+  module: import.meta.resolve('./index.ts'),
   options: { host: '127.0.0.1', port: 0 },
   refused: [
     { port: 65_536 },

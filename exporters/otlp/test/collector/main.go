@@ -1,5 +1,5 @@
-// A minimal OpenTelemetry Collector for the tests: the stock OTLP receiver, and an exporter that writes every request it was
-// handed to standard output, one JSON line each, in the OTLP JSON encoding.
+// A minimal OpenTelemetry Collector for the tests: the stock OTLP receiver, an exporter that writes every request it was handed to
+// standard output, one JSON line each, in the OTLP JSON encoding, and one that writes how many records were in it.
 package main
 
 import (
@@ -23,8 +23,9 @@ import (
 )
 
 var (
-	out   sync.Mutex
-	lines = component.MustNewType("lines")
+	out    sync.Mutex
+	lines  = component.MustNewType("lines")
+	counts = component.MustNewType("counts")
 )
 
 type sink struct{}
@@ -46,6 +47,13 @@ func (logsSink) Capabilities() consumer.Capabilities { return consumer.Capabilit
 func (logsSink) ConsumeLogs(_ context.Context, ld plog.Logs) error {
 	text, err := (&plog.JSONMarshaler{}).MarshalLogs(ld)
 	return line(text, err)
+}
+
+type countingSink struct{ sink }
+
+func (countingSink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+func (countingSink) ConsumeLogs(_ context.Context, ld plog.Logs) error {
+	return line([]byte(fmt.Sprintf(`{"records":%d}`, ld.LogRecordCount())), nil)
 }
 
 func line(text []byte, err error) error {
@@ -71,6 +79,12 @@ func factories() (otelcol.Factories, error) {
 		}, component.StabilityLevelStable),
 		exporter.WithLogs(func(context.Context, exporter.Settings, component.Config) (exporter.Logs, error) {
 			return logsSink{}, nil
+		}, component.StabilityLevelStable),
+	), exporter.NewFactory(
+		counts,
+		func() component.Config { return &struct{}{} },
+		exporter.WithLogs(func(context.Context, exporter.Settings, component.Config) (exporter.Logs, error) {
+			return countingSink{}, nil
 		}, component.StabilityLevelStable),
 	))
 	return otelcol.Factories{Receivers: receivers, Exporters: exporters, Telemetry: otelconftelemetry.NewFactory()}, err

@@ -52,6 +52,11 @@ export class Lane {
     return this.ended.aborted ? 0 : Math.max(0, this.notBefore - performance.now());
   }
 
+  /** Whether calls have failed so often in a row that they pause. */
+  get broken(): boolean {
+    return this.open;
+  }
+
   /** From now on waits are short: the exporter is being stopped. */
   close(): void {
     this.closing.abort();

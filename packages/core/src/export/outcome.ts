@@ -8,8 +8,8 @@ export function partlyRefused(what: string, cause: string | undefined): RetinaEr
   });
 }
 
-/** Why a delivery was given up. */
-export function gaveUp(error: RetinaError): RetinaError {
+/** Why deliveries fail again and again, or one was given up. */
+export function failing(error: RetinaError): RetinaError {
   return new RetinaError('RETINA_EXPORT_FAILED', 'an exporter cannot deliver', {
     found: error.message,
     next: 'what is lost is counted in retina_export_lost_records_total; it goes on trying with what comes',

@@ -179,6 +179,26 @@ describe('flow records', () => {
     expect(run.states.at(-1)).toBeUndefined();
   });
 
+  test('a receiver that is away is said to be once calls pause, long before a batch of its is given up', async () => {
+    let away = true;
+    const run = drive(
+      {
+        flows() {
+          if (away) throw new Error('ECONNREFUSED');
+        },
+      },
+      { giveUpMs: 3_600_000 },
+    );
+    run.driver.flows(batchOf(10));
+    await until(() => run.states.length > 0, 'it is said');
+    expect(run.states).toEqual(['RETINA_EXPORT_FAILED']);
+    expect(run.counts.gave_up).toBe(0);
+    away = false;
+    await until(() => run.counts.delivered === 10, 'it gets them');
+    expect(run.states.at(-1)).toBeUndefined();
+    await run.driver.stop(100);
+  });
+
   test('numbers that cannot be true change nothing that is counted', async () => {
     const lies = [{ refused: 1e9 }, { refused: -5 }, { refused: NaN }, { retry: [99, -1, 0.5, 'x'] }, { retry: 'all' }];
     let n = 0;

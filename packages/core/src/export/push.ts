@@ -5,10 +5,10 @@ import { Complaints } from './complaints.ts';
 import { FlowQueue, rowsOf } from './flow-queue.ts';
 import { Lane, withSignal, type CallOutcome } from './lane.ts';
 import type { PushLimits } from './limits.ts';
-import { again, count, gaveUp, partlyRefused, partlyTaken } from './outcome.ts';
+import { again, count, failing, partlyRefused, partlyTaken } from './outcome.ts';
 
 export type ExportSignal = 'metrics' | 'flows';
-/** Why a flow record did not arrive. `away`: the exporter had failed and was not set up again yet. */
+/** Why a flow record did not arrive. `away`: the exporter had failed and was not set up again yet, or was being replaced. */
 export type LossCause = 'queue_full' | 'refused' | 'gave_up' | 'shutdown' | 'away';
 
 export interface PushEvents {
@@ -145,7 +145,7 @@ export class PushDriver {
     for (let error: RetinaError | undefined; ;) {
       // What is not delivered when the next push is due would be old news.
       if (!this.closing && performance.now() + lane.wait > until) {
-        if (error) this.complaints.metrics.say(gaveUp(error));
+        if (error) this.complaints.metrics.say(failing(error));
         return;
       }
       const call = (signal: AbortSignal) => this.inName(() => this.sink.metrics!(this.reader, signal));
@@ -159,6 +159,7 @@ export class PushDriver {
         return;
       }
       ({ error } = result);
+      if (lane.broken) this.complaints.metrics.say(failing(error));
     }
   }
 
@@ -197,15 +198,16 @@ export class PushDriver {
       if (result.outcome === 'ended') this.events.lost('shutdown', parcel.length);
       else if (result.outcome === 'refused') this.lose('refused', parcel.length, result.error);
       else if ('error' in result) {
+        if (lane.broken) this.complaints.flows.say(failing(result.error)); // nobody waits to hear of it until a batch is given up
         if (performance.now() + lane.wait <= until) continue;
-        this.lose('gave_up', parcel.length, gaveUp(result.error));
+        this.lose('gave_up', parcel.length, failing(result.error));
       } else {
         const rows = again(result.partial.retry, parcel.length);
         this.arrived(parcel.length - rows.length, result.partial);
         if (rows.length > 0) {
           parcel = rowsOf(parcel, rows);
           if (performance.now() + lane.wait <= until) continue;
-          this.lose('gave_up', parcel.length, gaveUp(partlyTaken(result.partial)));
+          this.lose('gave_up', parcel.length, failing(partlyTaken(result.partial)));
         }
       }
       return this.queue.release(batch, left.length === 0);

@@ -14,7 +14,7 @@ import { instanceOf } from '../export/instance.ts';
 import { PUSH_LIMITS } from '../export/limits.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
 import { Component, type ComponentEvents } from './component.ts';
-import { exporterSteps } from './exporter-steps.ts';
+import { exporterSteps, over } from './exporter-steps.ts';
 import { withFields } from './logger.ts';
 import { pluginSteps, type PluginServices } from './plugin-steps.ts';
 
@@ -47,6 +47,7 @@ export class ComponentSet {
   private readonly claims = new Map<string, string>();
   private readonly events: ComponentEvents;
   private readonly exports: ExportMetrics;
+  private readonly away = new Map<string, Disposable>();
   /** Plugins as the configuration lists them. */
   private order: readonly string[] = [];
   private deadline = Infinity;
@@ -167,6 +168,7 @@ export class ComponentSet {
     if (!forGood) return;
     agent.forget(component.kind, component.shownAs);
     if (component.kind === 'plugin') plugin.store.remove(component.shownAs);
+    else over(this.away, component.shownAs);
   }
 
   private plugin(name: string, part: ComponentConfig): Component {
@@ -186,6 +188,7 @@ export class ComponentSet {
       exports: this.exports,
       facts: this.services.facts,
       flows: this.services.flows,
+      away: this.away,
       health: () => this.services.health(),
       flushMs: () => Math.min(this.services.limits.releaseMs, this.deadline - Date.now()) * 0.8,
     });

@@ -99,7 +99,6 @@ export class Component<D extends Plugin | Exporter = Plugin | Exporter> {
   /** Releases everything, in every state; may be called twice and before `start`. */
   stop(ms: number): Promise<void> {
     this.stopped = true;
-    this.steps.over?.();
     clearTimeout(this.retry);
     const ended = this.scope?.end(ms); // cuts a running setup short
     return this.next(async () => {

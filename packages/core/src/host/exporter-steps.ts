@@ -22,6 +22,8 @@ export interface ExporterServices {
   readonly exports: ExportMetrics;
   readonly facts: HostFacts;
   readonly flows: FlowReader;
+  /** By instance: counts what passes from the end of one run to the beginning of the next, under whichever configuration. */
+  readonly away: Map<string, Disposable>;
   health(): Health;
   /** Milliseconds that are left when an exporter is stopped. */
   flushMs(): number;
@@ -38,14 +40,8 @@ export function exporterSteps(
   const { store, endpoints, pipeline, metrics, exports } = services;
   const texts = { endpoints, label: (id: number) => store.labels.text(id) };
   const { push, metricRelabelConfigs = [], flowRelabelConfigs = [], maxSeries } = config.export ?? {};
-  let over = false;
-  let away: Disposable | undefined;
   return {
     load,
-    over() {
-      over = true;
-      away?.[Symbol.dispose]();
-    },
     validate: (exporter) => void parseOptions(name, exporter.config, config),
     probe: () => [],
     async setup(exporter, run) {
@@ -73,6 +69,7 @@ export function exporterSteps(
       });
       if (scope.ended) return;
       const hidden = view && (() => view.hidden());
+      if (!sink?.flows) over(services.away, instance);
       if (!sink) {
         if (hidden) scope.use(exports.show(instance, { hidden }));
         return;
@@ -99,14 +96,23 @@ export function exporterSteps(
         return driver.stop(services.flushMs());
       });
       if (!sink.flows) return;
-      away?.[Symbol.dispose]();
+      over(services.away, instance);
       const taking = pipeline.addSink(instance, (batch) => driver.flows(batch));
       scope.defer(function takesNoMore() {
         taking[Symbol.dispose]();
-        if (!over) away = pipeline.addSink(instance, (batch) => driver.missed(batch));
+        services.away.set(
+          instance,
+          pipeline.addSink(instance, (batch) => driver.missed(batch)),
+        );
       });
     },
   };
+}
+
+/** It is there again, or nobody waits for it any more. */
+export function over(away: Map<string, Disposable>, instance: string): void {
+  away.get(instance)?.[Symbol.dispose]();
+  away.delete(instance);
 }
 
 /** Rows by the rules, those left out counted. */

@@ -1,5 +1,6 @@
 import { FlowWriter, RetinaError, type FlowBatch } from '@retina/sdk';
 import { afterEach, expect, test } from 'vitest';
+import { z } from 'zod';
 import { loadConfig } from '../config/load.ts';
 import type { Host } from './host.ts';
 import { exporter, plugin, QUICK, sample, startHost, until } from './testing.ts';
@@ -143,6 +144,40 @@ test('what passes while an exporter that failed is set up afresh is counted as l
   await until(() => got.includes(8080), 'it takes records');
   expect(read('retina_export_lost_records_total', 'sink', 'away')).toBe(2);
   expect(read('retina_export_records_total', 'sink')).toBe(lost() + got.length);
+}); // prettier-ignore
+
+test('what passes while a changed configuration replaces an exporter is counted as lost, and what comes after its removal is not', async () => {
+  const gate = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const got: number[] = [];
+  const sink = exporter('sink', {
+    config: z.object({ which: z.string() }),
+    async setup(ctx) {
+      if (ctx.config['which'] === 'new') {
+        asked.resolve();
+        await gate.promise;
+      }
+      return { push: { flowWaitMs: 5 }, flows: (batch) => void got.push(batch.length) };
+    },
+  });
+  const source = emitter();
+  const yaml = (exporters: string) => `plugins: {source: {}}\nexporters: {${exporters}}`;
+  host = await startHost([source.component, sink], { yaml: yaml('sink: {which: old}'), limits: { ...QUICK, setupMs: 20_000 } });
+  const read = (name: string, ...labels: string[]) => sample(host!.metrics, name, 'sink', ...labels);
+  source.emit([80]);
+  await until(() => read('retina_export_delivered_records_total') === 1, 'the old one has it');
+  const replaced = host.reconcile(config(yaml('sink: {which: new}')));
+  await asked.promise;
+  source.emit([80, 53]);
+  expect(read('retina_export_lost_records_total', 'away')).toBe(2);
+  gate.resolve();
+  await replaced;
+  source.emit([443]);
+  await until(() => read('retina_export_delivered_records_total') === 2, 'the new one has it');
+  expect([read('retina_export_records_total'), got.length]).toEqual([4, 2]);
+  await host.reconcile(config(yaml('')));
+  source.emit([443]);
+  expect([read('retina_export_records_total'), read('retina_export_lost_records_total', 'away')]).toEqual([4, 2]);
 }); // prettier-ignore
 
 test('an exporter sees metrics by its own rules, others do not', async () => {

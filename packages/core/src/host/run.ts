@@ -23,6 +23,4 @@ export interface ComponentSteps<D extends Plugin | Exporter> {
   /** What this node lacks; empty if it can run. */
   probe(definition: D): readonly RetinaError[];
   setup(definition: D, run: Run): Promise<void>;
-  /** It is released for good: there will be no other run. Called before its scope ends. */
-  over?(): void;
 }

@@ -1,4 +1,4 @@
-export { exporterContract } from './exporter-contract.ts';
+export { exporterContract, type ExporterSuiteOptions } from './exporter-contract.ts';
 export { type ExporterContractOptions, exporterRules } from './exporter-rules.ts';
 export { type KernelTraffic, runInKernel, someTraffic } from './kernel-run.ts';
 export type { KernelFindings, KernelTask } from './kernel-types.ts';

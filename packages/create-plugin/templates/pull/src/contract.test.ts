@@ -9,6 +9,7 @@ await new Promise<void>((done) => void taken.listen(0, '127.0.0.1', done));
 afterAll(() => void taken.close());
 
 exporterContract(exporter, {
+  module: import.meta.resolve('./index.ts'),
   options: { port: 0 },
   refused: [{ port: 65_536 }, { port: '80' }, { host: '' }],
   unmet: [{ port: (taken.address() as AddressInfo).port }],

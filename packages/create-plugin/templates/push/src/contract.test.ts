@@ -16,6 +16,7 @@ afterAll(() => {
 });
 
 exporterContract(exporter, {
+  module: import.meta.resolve('./index.ts'),
   options: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` },
   refused: [{ url: 'nowhere' }, { url: 'file:///etc/passwd' }, { batchLines: 0 }, { token: '' }],
   check: () => {

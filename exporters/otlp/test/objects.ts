@@ -1,9 +1,7 @@
 import { type Attributes, SeverityNumber } from '@opentelemetry/api';
-import { JsonLogsSerializer } from '@opentelemetry/otlp-transformer';
-import type { Resource } from '@opentelemetry/resources';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import { type FlowBatch, Verdict } from '@retina/sdk';
-import { AttributeObject } from './attribute-writer.ts';
+import { type AttributeWriter, address, type Key } from '../src/attribute-writer.ts';
 import {
   type Aggregate,
   type FlowTexts,
@@ -12,32 +10,13 @@ import {
   writeIdentity,
   writeLoss,
   writeTotals,
-} from './flow-attributes.ts';
-import type { FlowTotals } from './flow-totals.ts';
-import type { Loss } from './loss.ts';
-import { hrTime } from './points.ts';
+} from '../src/flow-attributes.ts';
+import type { FlowTotals } from '../src/flow-totals.ts';
+import type { RecordOrigin } from '../src/log-request.ts';
+import { hrTime } from '../src/points.ts';
 
-export interface RecordOrigin {
-  readonly resource: Resource;
-  readonly scope: { readonly name: string; readonly version: string };
-}
-
-/** Makes the body of a request, record by record. */
-export interface LogRequest {
-  begin(now: number): void;
-  /** Says in the log itself that records are missing from it. */
-  loss(lost: Pick<Loss, 'total' | 'causes'>): void;
-  /** A log record of the event `retina.flow`: its time is the last packet's. */
-  record(batch: FlowBatch, row: number, by: Aggregate, totals: FlowTotals): void;
-  /** Bytes so far, about. */
-  readonly size: number;
-  end(): Uint8Array;
-  /** What `end` gave is read by nobody any more. */
-  release(body: Uint8Array): void;
-}
-
-/** Requests by the SDK's objects: for JSON. */
-export class ObjectRequest implements LogRequest {
+/** The same records as the SDK's objects: what its serializers make of them is what ours have to make. */
+export class ObjectRequest {
   records: ReadableLogRecord[] = [];
   private readonly origin: RecordOrigin;
   private readonly texts: FlowTexts;
@@ -48,17 +27,12 @@ export class ObjectRequest implements LogRequest {
     this.texts = texts;
   }
 
-  /** Two hundred to a request of a mebibyte: they are written in one turn of the event loop. */
-  get size(): number {
-    return this.records.length * 5243;
-  }
-
   begin(now: number): void {
     this.now = now;
     this.records = [];
   }
 
-  loss(lost: Pick<Loss, 'total' | 'causes'>): void {
+  loss(lost: { readonly total: number; readonly causes: Readonly<Record<string, number>> }): void {
     const out = new AttributeObject();
     writeLoss(out, lost);
     const body = `${lost.total} flow records were lost before this one`;
@@ -75,12 +49,6 @@ export class ObjectRequest implements LogRequest {
     this.event('retina.flow', verdict === Verdict.DROPPED, body, totals.end, out.attributes);
   }
 
-  end(): Uint8Array {
-    return JsonLogsSerializer.serializeRequest(this.records)!;
-  }
-
-  release(): void {}
-
   private event(eventName: string, warn: boolean, body: string, time: number, attributes: Attributes): void {
     this.records.push({
       eventName,
@@ -95,4 +63,28 @@ export class ObjectRequest implements LogRequest {
       droppedAttributesCount: 0,
     });
   }
+}
+
+class AttributeObject implements AttributeWriter {
+  readonly attributes: Attributes = {};
+
+  text({ name }: Key, value: string): void {
+    this.attributes[name] = value;
+  }
+  number({ name }: Key, value: number): void {
+    this.attributes[name] = value;
+  }
+  flag({ name }: Key, value: boolean): void {
+    this.attributes[name] = value;
+  }
+  texts({ name }: Key, values: readonly string[]): void {
+    this.attributes[name] = [...values];
+  }
+  address({ name }: Key, bytes: Uint8Array): void {
+    this.attributes[name] = address(bytes);
+  }
+  recall(): boolean {
+    return false;
+  }
+  remember(): void {}
 }

@@ -1,11 +1,12 @@
-import { ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
+import { JsonLogsSerializer, ProtobufLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { type Endpoint, FlowBatch, FLOW_OFFSETS, FLOW_STRIDE, type FlowDetails } from '@retina/sdk';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ENDPOINTS } from '../test/context.ts';
+import { ObjectRequest } from '../test/objects.ts';
 import type { Aggregate, FlowTexts } from './flow-attributes.ts';
 import { ByteRequest } from './flow-bytes.ts';
-import { ObjectRequest } from './flow-objects.ts';
+import { JsonRequest } from './flow-json.ts';
 import { FlowTotals } from './flow-totals.ts';
 import { resourceOf } from './resource.ts';
 
@@ -73,8 +74,8 @@ function batchOf(rows: readonly Uint8Array[], more: readonly (FlowDetails | unde
   return new FlowBatch(slab, rows.length, more);
 }
 
-describe('records written as bytes', () => {
-  it("are byte for byte what the SDK's serializer makes of the same records as objects, whatever is in them", () => {
+describe('requests written from the columns of a batch', () => {
+  it("are byte for byte what the SDK's serializers make of the same records as objects, whatever is in them", () => {
     let known: readonly Endpoint[] = ENDPOINTS;
     const texts: FlowTexts = {
       endpoints: { byId: (id) => known[id] ?? ENDPOINTS[0]!, byAddress: () => ENDPOINTS[0]! },
@@ -85,6 +86,7 @@ describe('records written as bytes', () => {
       scope: { name: 'retina', version: '1.2.3' },
     }; // prettier-ignore
     const bytes = new ByteRequest(origin, texts); // one for all: what it remembers must not show
+    const json = new JsonRequest(origin, texts);
     const objects = new ObjectRequest(origin, texts);
     const by = fc.constantFrom<Aggregate>('none', 'connection', 'workload');
     const lost = fc.option(fc.record({ total: fc.oneof(fc.nat(), fc.constant(1e21)), causes: fc.constantFrom({}, { queue_full: 7, gave_up: 2 ** 33 }) })); // prettier-ignore
@@ -101,7 +103,7 @@ describe('records written as bytes', () => {
             rows.map(([one]) => one),
             rows.map(([, more]) => more),
           );
-          for (const request of [bytes, objects]) {
+          for (const request of [bytes, json, objects]) {
             request.begin(now);
             if (loss) request.loss(loss);
             const sum = new FlowTotals();
@@ -109,10 +111,12 @@ describe('records written as bytes', () => {
               request.record(batch, i, how, how === 'none' ? new FlowTotals().add(batch, i) : sum.add(batch, i));
             }
           }
-          const expected = Buffer.from(ProtobufLogsSerializer.serializeRequest(objects.records)!).toString('hex');
-          const body = bytes.end();
-          expect(Buffer.from(body).toString('hex')).toBe(expected);
-          bytes.release(body); // its memory is the next one's
+          for (const [request, serializer, encoding] of [[bytes, ProtobufLogsSerializer, 'hex'], [json, JsonLogsSerializer, 'utf8']] as const) {
+            const expected = Buffer.from(serializer.serializeRequest(objects.records)!).toString(encoding);
+            const body = request.end();
+            expect(Buffer.from(body).toString(encoding)).toBe(expected);
+            request.release(body); // its memory is the next one's
+          } // prettier-ignore
         },
       ),
       { numRuns: 500 },
@@ -127,12 +131,13 @@ describe('records written as bytes', () => {
     const origin = { resource: resourceOf({ nodeName: 'n', clusterName: undefined, version: '1' }, {}), scope: { name: 'retina', version: '1' } }; // prettier-ignore
     const one = new Uint8Array(FLOW_STRIDE);
     const batch = batchOf(Array.from({ length: 1000 }, () => one), []); // prettier-ignore
-    const requests = [new ByteRequest(origin, texts), new ObjectRequest(origin, texts)] as const;
+    const requests = [new ByteRequest(origin, texts), new JsonRequest(origin, texts), new ObjectRequest(origin, texts)] as const; // prettier-ignore
     for (const request of requests) {
       request.begin(1_700_000_000_000);
       for (let i = 0; i < batch.length; i++) request.record(batch, i, 'none', new FlowTotals().add(batch, i));
     }
-    const [bytes, objects] = requests;
+    const [bytes, json, objects] = requests;
     expect(Buffer.compare(bytes.end(), ProtobufLogsSerializer.serializeRequest(objects.records)!)).toBe(0);
+    expect(Buffer.compare(json.end(), JsonLogsSerializer.serializeRequest(objects.records)!)).toBe(0);
   });
 });
