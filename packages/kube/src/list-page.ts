@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { KubeError } from './kube-error.ts';
 import { ListScanner } from './list-scanner.ts';
 import { unreachable } from './refusal.ts';
-import { Slice } from './slice.ts';
+import { turns } from './slice.ts';
 
 /** Twice what etcd stores at most, and then some. */
 export const MAX_OBJECT_BYTES = 8 << 20;
@@ -21,14 +21,13 @@ export async function* listPage<T>(
   onBytes?: (count: number) => void,
 ): AsyncGenerator<T, PageEnd, void> {
   const scanner = new ListScanner(MAX_OBJECT_BYTES);
-  const slice = new Slice();
   let whole = false;
   try {
     for await (const piece of response as AsyncIterable<Buffer>) {
       onBytes?.(piece.length);
       for (const text of scanner.push(piece)) {
         yield checked(JSON.parse(text)) as T;
-        if (slice.over) await slice.pause();
+        if (turns.over) await turns.pause();
       }
     }
     whole = true;

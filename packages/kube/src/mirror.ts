@@ -45,9 +45,9 @@ export class Mirror<T extends KubeObject, S> {
     this.#try(() => this.#handlers.onDelete?.(value, key));
   }
 
-  /** Removes what is not among `keys`. */
-  keepOnly(keys: ReadonlySet<string>): void {
-    for (const key of [...this.store.keys()]) if (!keys.has(key)) this.remove(key);
+  /** What is kept and not among `keys`. */
+  beside(keys: ReadonlySet<string>): string[] {
+    return [...this.store.keys()].filter((key) => !keys.has(key));
   }
 
   #try<R>(run: () => R): R | undefined {

@@ -44,6 +44,11 @@ export interface ReflectOptions<T extends KubeObject, S> {
   readonly labelSelector?: string | undefined;
   /** Objects in one page of a list; default 500. */
   readonly pageSize?: number;
+  /**
+   * The first list may be what the server has at hand, at most seconds old, and comes in one piece. For the few that a selector
+   * leaves of many: before Kubernetes 1.31 a server reads all of them from etcd to find these. What has changed since, the watch tells.
+   */
+  readonly fromCache?: boolean;
   /** What to keep of an object; the rest is garbage at once. Keep copies of fields, not the object. Undefined: as if it did not exist. */
   readonly trim: (object: T) => S | undefined;
   /** An object is new or has changed. `before` is what {@link trim} gave last time. Runs synchronously, on every event. */

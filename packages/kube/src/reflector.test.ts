@@ -23,7 +23,11 @@ const open =
   (response: ServerResponse) =>
     void response.writeHead(200).write(text || '\n');
 
-async function following(answers: readonly Answer[], backoffMs: readonly [number, number] = [1, 5]) {
+async function following(
+  answers: readonly Answer[],
+  backoffMs: readonly [number, number] = [1, 5],
+  more: { readonly fromCache?: boolean } = {},
+) {
   const server = new FakeServer(answers);
   const dir = mkdtempSync(join(tmpdir(), 'retina-kube-'));
   const kubeconfig = join(dir, 'config');
@@ -39,6 +43,7 @@ async function following(answers: readonly Answer[], backoffMs: readonly [number
     onDelete: (version, key) => heard.push(`-${key}@${version}`),
     onState: (state) => states.push(state),
     backoffMs,
+    ...more,
   });
   undo.push(() => {
     reflector.stop();
@@ -98,6 +103,14 @@ it.each([
   await reflector.synced;
   expect(heard).toEqual(['+n/a@1']);
   expect(reflector.counts).toMatchObject({ lists: 2, relists: 1 });
+});
+
+it('is content with what is at hand for its first list alone, where it may be', async () => {
+  const gone = lines(event('ERROR', { kind: 'Status', code: 410, reason: 'Expired' }));
+  const { server, reflector } = await following([list(5), gone, list(9), open()], [1, 5], { fromCache: true });
+  await until(() => reflector.counts.relists === 1 && reflector.state.phase === 'watching');
+  const lists = server.asked.filter((line) => !line.includes('watch='));
+  expect(lists.map((line) => line.includes('resourceVersion=0'))).toEqual([true, false]);
 });
 
 it('tells two objects of one name apart', async () => {

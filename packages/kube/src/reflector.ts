@@ -10,6 +10,7 @@ import type { KubeObject } from './objects.ts';
 import type { Reflector, ReflectorCounts, ReflectorState, ReflectOptions } from './reflector-types.ts';
 import { refusal } from './refusal.ts';
 import { pathOf, query } from './resource.ts';
+import { turns } from './slice.ts';
 import type { Transport } from './transport.ts';
 import { type WatchEvent, watchEvents } from './watch-events.ts';
 
@@ -96,12 +97,14 @@ class Reflection<T extends KubeObject, S> implements Reflector<S> {
   async #list(): Promise<void> {
     this.#enter({ phase: 'listing' });
     if (this.counts.lists++ > 0) this.counts.relists++;
-    const { fieldSelector, labelSelector, pageSize = 500 } = this.#options;
+    const { fieldSelector, labelSelector, pageSize = 500, fromCache } = this.#options;
+    const first = fromCache && this.counts.lists === 1;
     const limit = this.#expiredLists < EXPIRED_LISTS ? pageSize : undefined;
     const seen = new Set<string>();
     let [next, version] = ['', ''];
     do {
-      const search = { fieldSelector, labelSelector, limit, continue: next || undefined };
+      const from = next ? { continue: next } : { resourceVersion: first ? '0' : undefined };
+      const search = { fieldSelector, labelSelector, limit, ...from };
       const response = await this.#get('list', search);
       this.counts.pages++;
       const items = listPage<T>(response, `list ${this.#what}`, this.#server, this.#count);
@@ -114,7 +117,11 @@ class Reflection<T extends KubeObject, S> implements Reflector<S> {
       version ||= item.value.resourceVersion;
     } while (next);
     if (this.#stopping.signal.aborted) return;
-    this.#mirror.keepOnly(seen);
+    for (const key of this.#mirror.beside(seen)) {
+      this.#mirror.remove(key);
+      if (turns.over) await turns.pause();
+      if (this.#stopping.signal.aborted) return;
+    }
     this.#version = version;
     this.#expiredLists = 0;
     this.isSynced = true;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { checked, malformed, MAX_OBJECT_BYTES } from './list-page.ts';
 import { unreachable } from './refusal.ts';
-import { Slice } from './slice.ts';
+import { turns } from './slice.ts';
 
 const NEWLINE = 10;
 
@@ -19,7 +19,6 @@ export async function* watchEvents(
   server: string,
   onBytes: (count: number) => void,
 ): AsyncGenerator<WatchEvent, void, void> {
-  const slice = new Slice();
   let begun: Buffer[] = [];
   let begunBytes = 0;
   try {
@@ -30,7 +29,7 @@ export async function* watchEvents(
         const line = begun.length ? Buffer.concat([...begun, piece.subarray(start, end)]) : piece.subarray(start, end);
         [begun, begunBytes, start] = [[], 0, end + 1];
         if (line.length > 0) yield parse(line);
-        if (slice.over) await slice.pause();
+        if (turns.over) await turns.pause();
       }
       if (start === piece.length) continue;
       begun.push(piece.subarray(start));

@@ -153,6 +153,12 @@ export class ApiServer {
     return { 'client-certificate': `${name}.crt`, 'client-key': `${name}.key` };
   }
 
+  /** As {@link certificate}, also for a server on loopback, but it ended yesterday. */
+  endedCertificate(name: string, group: string): object {
+    endedCertificate(this.#dir, name, `/O=${group}/CN=${name}`);
+    return { 'client-certificate': `${name}.crt`, 'client-key': `${name}.key` };
+  }
+
   /** A token of a service account, signed as the server does. */
   token(account: { namespace: string; name: string; uid: string }, lifeSeconds: number): string {
     const now = Math.floor(Date.now() / 1000);
@@ -234,13 +240,21 @@ function certificate(dir: string, name: string, subject: string, more: readonly 
   openssl(dir, name, subject, ['-CA', 'ca.crt', '-CAkey', 'ca.key', ...use, ...more]);
 }
 
+const NEW_KEY = ['-config', 'openssl.cnf', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+
 function openssl(dir: string, name: string, subject: string, args: readonly string[]): void {
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc', '-days', '2'];
-  const out = ['-subj', subject, '-keyout', `${name}.key`, '-out', `${name}.crt`];
-  execFileSync('openssl', ['req', '-x509', '-config', 'openssl.cnf', ...key, ...out, ...args], {
-    cwd: dir,
-    stdio: 'pipe',
-  });
+  const out = ['-subj', subject, '-days', '2', '-keyout', `${name}.key`, '-out', `${name}.crt`];
+  execFileSync('openssl', ['req', '-x509', ...NEW_KEY, ...out, ...args], { cwd: dir, stdio: 'pipe' });
+}
+
+function endedCertificate(dir: string, name: string, subject: string): void {
+  const use =
+    'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=IP:127.0.0.1\n';
+  writeFileSync(join(dir, 'use.cnf'), use);
+  const run = (...args: string[]) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+  run('req', '-new', ...NEW_KEY, '-subj', subject, '-keyout', `${name}.key`, '-out', `${name}.csr`);
+  const authority = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'];
+  run('x509', '-req', '-in', `${name}.csr`, ...authority, '-days', '-1', '-extfile', 'use.cnf', '-out', `${name}.crt`);
 }
 
 function freePort(): Promise<number> {

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type KubeClient, KubeError, NAMESPACES, PODS, resource, retinaCrds } from '../src/index.ts';
 import { CUSTOM_RESOURCE_DEFINITIONS, type Pod } from '../src/index.ts';
@@ -76,6 +80,37 @@ describe.skipIf(whySkipped)(`a client (${whySkipped ?? 'real API server'})`, () 
     expect((failure as KubeError).message).toContain('User "nobody" cannot get resource "pods"');
     expect(await nobody.can('list', PODS)).toBe(false);
     expect(await client.can('list', PODS)).toBe(true);
+  });
+
+  it('says that its certificate has ended, and takes the next one', async () => {
+    const kubeconfig = server.kubeconfig('ended', server.endedCertificate('ended', 'people'));
+    const ended = server.client({ kubeconfig });
+    const ask = () => ended.get(PODS, { namespace: 'default', name: 'x' });
+    await expect(ask()).rejects.toMatchObject({
+      code: 'RETINA_KUBE_REFUSED',
+      status: 401,
+      next: expect.stringMatching(/certificate is one of this cluster and has not ended, and that clocks agree/),
+    });
+    server.certificate('ended', 'people'); // into the same files
+    await expect(ask()).rejects.toThrow('User "ended" cannot get resource "pods"');
+  });
+
+  it('says that the certificate of the server has ended', async () => {
+    server.endedCertificate('old', 'servers');
+    const [cert, key] = ['old.crt', 'old.key'].map((name) => readFileSync(server.file(name)));
+    const old = createServer({ cert: cert!, key: key! }).listen(0, '127.0.0.1');
+    await once(old, 'listening');
+    const { port } = old.address() as AddressInfo;
+    try {
+      const kubeconfig = server.kubeconfig('to-old', { token: 'administrator' }, port);
+      await expect(server.client({ kubeconfig, retries: 0 }).raw('/version')).rejects.toMatchObject({
+        code: 'RETINA_KUBE_UNREACHABLE',
+        found: 'certificate has expired',
+        next: "renew the certificate, or set this machine's clock",
+      });
+    } finally {
+      old.close();
+    }
   });
 
   it('may stand for another', async () => {

@@ -147,12 +147,13 @@ class Running implements Disposable {
   /** Resolves when it has been read once, or could not be. */
   private follow(watch: Watch): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const { name, take, synced, resource, namespace, fieldSelector, labelSelector, trim } = watch;
+    const { name, take, synced, resource, namespace, fieldSelector, labelSelector, fromCache = false, trim } = watch;
     const reflector = reflect(this.client, {
       resource,
       namespace,
       fieldSelector,
       labelSelector,
+      fromCache,
       trim,
       onUpsert: (value, key) => take(key, value),
       onDelete: (_value, key) => take(key, undefined),

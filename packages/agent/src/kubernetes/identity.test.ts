@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { EndpointTable, parseAddress } from '@retina/core';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { PodFacts, ServiceFacts } from './facts.ts';
@@ -96,6 +97,28 @@ describe('a pod', () => {
     cluster.namespace('shop', { annotated: false, selected: true });
     expect([1, 2, 3].map((n) => observed(`10.0.0.${n}`))).toEqual([true, false, true]);
   });
+});
+
+it('names the thousands of pods of a namespace anew in pieces, by what is true when their turn comes', async () => {
+  begin({ annotations: true });
+  const address = (i: number) => `10.1.${i >> 8}.${i & 255}`;
+  for (let i = 0; i < 1000; i++) put(pod(`p${i}`, address(i)));
+  const chosen = () => Array.from({ length: 1000 }, (_, i) => i).filter((i) => observed(address(i)));
+  cluster.namespace('shop', { annotated: true, selected: true });
+  expect(chosen().length).toBeLessThan(200);
+  put(pod('p998', '10.9.9.9')); // in between it has got another address,
+  cluster.pod('shop/p999', undefined); // and that one is gone
+  expect(observed('10.9.9.9')).toBe(true);
+  while (!observed(address(997))) await turn();
+  expect(chosen().filter((i) => i < 998)).toEqual(Array.from({ length: 998 }, (_, i) => i));
+  expect(observed(address(999))).toBe(false);
+
+  cluster.namespace('shop', undefined);
+  cluster[Symbol.dispose](); // the rest never comes
+  await turn();
+  now += 10_000;
+  for (let sweeps = 0; sweeps < 2; sweeps++) table.sweep();
+  expect([...table.list()]).toEqual([]);
 });
 
 describe('a service', () => {

@@ -5,6 +5,9 @@ import { Services, selects } from './services.ts';
 /** Below what a file says (10), above what this host sees (0). What several may be reached by comes after what is somebody's own. */
 const [OWN, SHARED, SERVERS] = [8, 6, 5];
 
+/** Pods that are named anew in one turn of the event loop: some milliseconds. */
+const PODS_A_TURN = 64;
+
 /** What the original calls the API server in labels. */
 const API_SERVER = 'kubernetes-apiserver';
 
@@ -31,6 +34,9 @@ export class ClusterIdentity implements Disposable {
   private readonly namespaces = new Map<string, NamespaceFacts>();
   private readonly services = new Services();
   private readonly apiSlices = new Map<string, SliceFacts>();
+  /** Pods that wait to be named anew. */
+  private readonly due = new Set<string>();
+  private naming: NodeJS.Immediate | undefined;
 
   constructor(options: ClusterIdentityOptions) {
     this.options = options;
@@ -40,6 +46,8 @@ export class ClusterIdentity implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearImmediate(this.naming);
+    this.due.clear();
     for (const provider of [this.own, this.shared, this.servers]) provider.replace([]);
     for (const { nodePorts } of this.services.list()) this.ports(nodePorts, undefined);
     this.options.onApiServers([]);
@@ -134,6 +142,7 @@ export class ClusterIdentity implements Disposable {
 
   /** Brings the table in line with what is known of a pod. Of one of this node only the pod itself tells. */
   private name(key: string): void {
+    this.due.delete(key);
     const stand = this.stand.get(key);
     const facts = this.pods.get(key) ?? (stand && this.nodeNameOf(stand) !== this.options.nodeName ? stand : undefined);
     const id = `pod ${key}`;
@@ -152,9 +161,20 @@ export class ClusterIdentity implements Disposable {
     this.own.put({ key: id, kind: 'pod', namespace, name, addresses, labels, workloads, ...more });
   }
 
+  /** What changed is about these pods. A namespace may have thousands of them: the first ones at once, the others in later turns. */
   private again(which: (pod: PodFacts) => boolean): void {
-    for (const [key, facts] of this.pods) if (which(facts)) this.name(key);
-    for (const [key, facts] of this.stand) if (!this.pods.has(key) && which(facts)) this.name(key);
+    for (const [key, facts] of this.pods) if (which(facts)) this.due.add(key);
+    for (const [key, facts] of this.stand) if (!this.pods.has(key) && which(facts)) this.due.add(key);
+    if (!this.naming) this.nameDue();
+  }
+
+  private nameDue(): void {
+    let left = PODS_A_TURN;
+    for (const key of this.due) {
+      if (left-- === 0) break;
+      this.name(key);
+    }
+    this.naming = this.due.size > 0 ? setImmediate(() => this.nameDue()) : undefined;
   }
 
   private nodeNameOf({ node, nodeAddress }: PodFacts): string {

@@ -22,6 +22,8 @@ export interface Watch<T extends KubeObject = KubeObject, S = unknown> {
   readonly namespace?: string;
   readonly fieldSelector?: string;
   readonly labelSelector?: string;
+  /** Few of many: see `ReflectOptions`. */
+  readonly fromCache?: boolean;
   readonly trim: (object: T) => S | undefined;
   readonly take: (key: string, value: S | undefined) => void;
   /** Asked for once what it refers to is known: then each of many is looked at once. */
@@ -62,7 +64,7 @@ export function watchesFor(config: Config, { identity, trim, ...targets }: Watch
     resource: NODES,
     trim: trim.node,
     take: identity.node,
-    ...(!remote && { fieldSelector: `metadata.name=${nodeName}` }),
+    ...(!remote && { fieldSelector: `metadata.name=${nodeName}`, fromCache: true }),
   });
   add({ name: 'services', resource: SERVICES, trim: trim.service, take: identity.service });
   add({
@@ -71,7 +73,7 @@ export function watchesFor(config: Config, { identity, trim, ...targets }: Watch
     trim: trim.pod,
     take: identity.pod,
     last: true,
-    fieldSelector: remote && !endpoints ? NOT_ENDED : ownPods,
+    ...(remote && !endpoints ? { fieldSelector: NOT_ENDED } : { fieldSelector: ownPods, fromCache: true }),
   });
   if (endpoints) {
     add({

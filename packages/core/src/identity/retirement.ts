@@ -10,13 +10,17 @@ interface Retired extends Holdings {
   readonly until: number;
 }
 
+/** Ends in one sweep, some milliseconds' work: where thousands are due at once, the others wait for the next ones. */
+const MAX_ENDS = 1000;
+
 /** What endpoints let go of, kept for a while for flows that are late. */
 export class Retirement {
   private readonly index: EndpointIndex;
   private readonly now: () => number;
   private readonly monotonic: () => number;
   private readonly lingerMs: number;
-  private list: Retired[] = [];
+  /** Whose time is over first comes first. */
+  private readonly list: Retired[] = [];
 
   /** `now` is of the clock that flows' times are of; somebody may set that, so `monotonic` says how long. */
   constructor(index: EndpointIndex, now: () => number, monotonic: () => number, lingerMs: number) {
@@ -39,12 +43,13 @@ export class Retirement {
     this.list.push({ id, whole, until, addresses: addresses.map(wordsOf), interfaces, netns });
   }
 
-  /** Ends what has lingered long enough: ids of endpoints that are over, or undefined if there was nothing to do. */
+  /** Ends what has lingered long enough, at most so much that nobody waits for it: ids of endpoints that are over, or undefined if there was nothing to do. */
   sweep(): number[] | undefined {
     const now = this.monotonic();
-    const over = this.list.filter((r) => r.until <= now);
-    if (over.length === 0) return undefined;
-    this.list = this.list.filter((r) => r.until > now);
+    let due = 0;
+    while (due < this.list.length && due < MAX_ENDS && this.list[due]!.until <= now) due++;
+    if (due === 0) return undefined;
+    const over = this.list.splice(0, due);
     for (const gone of over) this.index.expire(gone.id, gone);
     return over.filter(({ whole }) => whole).map(({ id }) => id);
   }

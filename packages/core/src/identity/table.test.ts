@@ -61,6 +61,20 @@ describe('EndpointTable', () => {
     expect(table.recall(id).name).toBe('a');
   });
 
+  it('ends thousands that are due at once in several sweeps', () => {
+    const local = table.provider(0);
+    const addresses = Array.from({ length: 2500 }, (_, i) => `10.1.${i >> 8}.${i & 255}`);
+    local.replace(addresses.map((address) => pod(address, [address])));
+    local.replace([]);
+    const left = () => addresses.filter((address) => at(address).id !== 0).length;
+    after(10_000);
+    expect(left()).toBe(1500);
+    after(0);
+    local.put(pod('again', [addresses.at(-1)!]));
+    after(0);
+    expect([left(), at(addresses.at(-1)!).name]).toEqual([1, 'again']);
+  });
+
   it('gives a reused address its new name at once, and keeps it when the old one ends', () => {
     const local = table.provider(0);
     local.put(pod('a', ['10.0.0.1']));
