@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { AgentProcess, connect, flood, type NodeWorld, sendFrames, serve } from '@retina/testkit';
+import { AgentProcess, connect, flood, heldBpf, type NodeWorld, sendFrames, serve } from '@retina/testkit';
 import { agentEntry, STARTED_MS } from './agent.ts';
 import { cpu } from './cpu.ts';
 import { bpfStats } from './kernel-cost.ts';
@@ -124,31 +124,13 @@ interface Runs {
 
 /** What the kernel has counted for the programs a process holds; of taps only those at one interface, if one is given. */
 function runs(pid: number, ifindex?: number): { readonly taps: Runs; readonly tracing: Runs } {
-  const programs = new Map<string, { type: number; runs: number; nanos: number }>();
-  const attached = new Set<string>();
-  for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
-    let info: string;
-    try {
-      info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
-    } catch {
-      continue; // closed meanwhile
-    }
-    const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(info)?.[1];
-    const id = field('prog_id');
-    if (id === undefined) continue;
-    if (field('link_id') !== undefined) {
-      if (ifindex === undefined || Number(field('ifindex')) === ifindex) attached.add(id);
-    } else {
-      programs.set(id, {
-        type: Number(field('prog_type')),
-        runs: Number(field('run_cnt') ?? 0),
-        nanos: Number(field('run_time_ns') ?? 0),
-      });
-    }
-  }
+  const { links, programs } = heldBpf(pid);
+  const attached = new Set(
+    links.filter((link) => ifindex === undefined || link.ifindex === ifindex).map(({ program }) => program),
+  );
   const sum = { taps: { runs: 0, nanos: 0 }, tracing: { runs: 0, nanos: 0 } };
-  for (const [id, program] of programs) {
-    if (!attached.has(id)) continue; // a chain's later programs are in the first one's time
+  for (const program of programs) {
+    if (!attached.has(program.id)) continue; // a chain's later programs are in the first one's time
     const into = program.type === TAP_TYPE ? sum.taps : sum.tracing;
     into.runs += program.runs;
     into.nanos += program.nanos;

@@ -101,7 +101,7 @@ struct SlabPlan {
 /** FlowSourceOptions of the SDK with the defaults filled in. */
 struct FlowOptions {
   uint32_t interval_ms = 1000;
-  uint32_t drain_ms = 50;
+  uint32_t drain_ms = 80;
   uint32_t max_flows = 262144;
   uint32_t tcp_timeout_s = 360;
   uint32_t other_timeout_s = 60;

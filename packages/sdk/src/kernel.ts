@@ -88,7 +88,7 @@ export interface Table extends Disposable {
 export interface FlowSourceOptions {
   /** Time between two records of one changed flow, in milliseconds. Default 1000. */
   readonly intervalMs?: number;
-  /** Time between two drains of the kernel's rings, in milliseconds: bounds how late a start, end or reset is seen. Default 50. */
+  /** Time between two drains of the kernel's rings, in milliseconds: bounds how late a start, end or reset is seen. Default 80. */
   readonly drainMs?: number;
   /** Most flows known at a time in user space; beyond it packets are counted as unattributed. Default 262 144. */
   readonly maxFlows?: number;

@@ -37,27 +37,46 @@ describe('messages seen before', () => {
     const known = new Known();
     const bytes = message({ id: 7, name: 'shop.example.com' });
     const print = printOf(bytes);
-    const place = known.place(print);
-    expect(known.holds(place, print)).toBe(false);
-    known.keep(place, print, { ...noFacts(), truncated: true, question: -5, type: 1, query: 4_000_000_000, count: 9 });
+    expect(known.find(print)).toBe(-1);
+    const kept = { ...noFacts(), truncated: true, question: -5, type: 1, query: 4_000_000_000, count: 9 };
+    const place = known.keep(print, kept);
     const facts = noFacts();
     known.read(place, facts);
-    expect(facts).toEqual({ ...noFacts(), truncated: true, question: -5, type: 1, query: 4_000_000_000, count: 9 });
+    expect(facts).toEqual(kept);
     const another = printOf(message({ id: 60_000, name: 'shop.example.com' }));
-    expect(known.place(another)).toBe(place);
-    expect(known.holds(place, another)).toBe(true);
+    expect(known.find(another)).toBe(place);
     for (let i = 2; i < bytes.length; i++) {
       const changed = bytes.slice();
       changed[i]! ^= 1;
-      expect(known.holds(place, printOf(changed))).toBe(false);
+      expect(known.find(printOf(changed))).toBe(-1);
     }
-    expect(known.holds(place, printOf(bytes, 0, bytes.length - 1))).toBe(false);
-    expect(known.holds(place, printOf(new Uint8Array([...bytes, 0])))).toBe(false);
+    expect(known.find(printOf(bytes, 0, bytes.length - 1))).toBe(-1);
+    expect(known.find(printOf(new Uint8Array([...bytes, 0])))).toBe(-1);
+  });
+
+  it('stay known beside a thousand others, and give way one by one where there are too many', () => {
+    const known = new Known();
+    const prints = Array.from({ length: 20_000 }, (_, i) => printOf(message({ id: i, name: `host-${i}.example.com` })));
+    const fresh = (some: readonly Print[]) => {
+      let count = 0;
+      for (const print of some) {
+        if (known.find(print) >= 0) continue;
+        known.keep(print, noFacts());
+        count++;
+      }
+      return count;
+    };
+    const few = prints.slice(0, 1000);
+    expect(fresh(few)).toBe(1000);
+    for (let round = 0; round < 5; round++) fresh(few);
+    expect(fresh(few)).toBeLessThan(100); // a third of them would be new each time with one place for each
+    expect(fresh(prints)).toBeGreaterThan(15_000);
+    expect(known.find(prints.at(-1)!)).toBeGreaterThanOrEqual(0);
   });
 
   it('are not kept where they are long', () => {
     const known = new Known();
-    const place = (length: number) => known.place(printOf(new Uint8Array(length)));
+    const place = (length: number) => known.keep(printOf(new Uint8Array(length)), noFacts());
     expect([place(192) >= 0, place(193), place(2)]).toEqual([true, -1, -1]);
   });
 });

@@ -11,8 +11,8 @@ const CELLS = 8;
 /** Bit 0: a response; bit 1: truncated. */
 const RESPONSE = 1;
 const TRUNCATED = 2;
-/** No place: the message is too long. */
-const NONE = -1;
+const MASK = SLOTS - 1;
+const NOWHERE = -1;
 
 /** What a message without a flaw comes to, whatever its id. */
 export interface Facts {
@@ -47,7 +47,7 @@ export function gather(message: Message, labels: Labels, into: Facts): void {
 
 /**
  * Messages seen lately and what they came to: names are asked for again and again, and answered alike. Found by their bytes,
- * all of them but the id; the next one in the same place takes it over.
+ * all of them but the id. Each has two places it may be in, so that two that are asked for by turns do not drive each other out.
  */
 export class Known {
   /** Milliseconds of the process's clock: until when the addresses it tells need not be learned again. */
@@ -55,15 +55,19 @@ export class Known {
   private readonly sizes = new Uint16Array(SLOTS);
   private readonly words = new Int32Array(SLOTS * WORDS);
   private readonly cells = new Uint32Array(SLOTS * CELLS);
+  private turn = 0;
 
-  /** Where the message is, or would be; -1 for nowhere. */
-  place(print: Print): number {
-    return print.size <= MOST && print.size > 2 ? print.first & (SLOTS - 1) : NONE;
+  /** Where the message is; -1 for nowhere. */
+  find(print: Print): number {
+    const first = print.first & MASK;
+    if (this.holds(first, print)) return first;
+    const second = print.second & MASK;
+    return this.holds(second, print) ? second : NOWHERE;
   }
 
-  /** Whether the message in this place is this one. */
-  holds(place: number, print: Print): boolean {
-    if (this.sizes[place] !== print.size) return false;
+  private holds(place: number, print: Print): boolean {
+    // nothing of length 0 is kept, so a free place holds nothing
+    if (this.sizes[place] !== print.size || print.size > MOST || print.size <= 2) return false;
     const { words } = this;
     const at = place * WORDS;
     for (let i = 0; i < print.length; i++) if (words[at + i] !== print.words[i]) return false;
@@ -84,9 +88,14 @@ export class Known {
     into.count = cells[at + 6]!;
   }
 
-  keep(place: number, print: Print, facts: Facts): void {
-    const { cells, words } = this;
-    this.sizes[place] = print.size;
+  /** Keeps a message that {@link find} has just not found, in place of another if need be. Where it is; -1 for one that is too long. */
+  keep(print: Print, facts: Facts): number {
+    if (print.size > MOST || print.size <= 2) return NOWHERE;
+    const { cells, words, sizes } = this;
+    const [first, second] = [print.first & MASK, print.second & MASK];
+    const free = sizes[first] === 0 ? first : sizes[second] === 0 ? second : NOWHERE;
+    const place = free !== NOWHERE ? free : (this.turn ^= 1) === 0 ? first : second;
+    sizes[place] = print.size;
     for (let i = 0; i < print.length; i++) words[place * WORDS + i] = print.words[i]!;
     const at = place * CELLS;
     cells[at] = (facts.response ? RESPONSE : 0) | (facts.truncated ? TRUNCATED : 0);
@@ -96,5 +105,6 @@ export class Known {
     cells[at + 4] = facts.code;
     cells[at + 5] = facts.answer;
     cells[at + 6] = facts.count;
+    return place;
   }
 }

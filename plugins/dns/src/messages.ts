@@ -80,8 +80,8 @@ export class Messages {
     const { print, known, facts, sightings, pending } = this;
     const { metrics } = this.context;
     print.take(bytes, from, end);
-    const place = whole ? known.place(print) : -1;
-    const seen = place >= 0 && known.holds(place, print);
+    const place = whole ? known.find(print) : -1;
+    const seen = place >= 0;
     let flaw = 0;
     if (seen) known.read(place, facts);
     else {
@@ -119,7 +119,7 @@ export class Messages {
       else if (counted) metrics.dns_untracked_queries_total.add(1, this.multicast);
     }
     if (seen) known.learnt[place] = this.learnt;
-    else if (flaw === 0 && place >= 0 && (counted || !response)) this.remember(place);
+    else if (flaw === 0 && whole && (counted || !response)) this.remember();
     this.outcome(packet, counted ? 'counted' : 'duplicate');
     // what passes an uplink on its way from or to a pod is told at the pod's interface
     if (!counted && packet.network) return;
@@ -144,11 +144,11 @@ export class Messages {
   }
 
   /** Messages alike need not be read again; those whose label found no room are, since that is counted. */
-  private remember(place: number): void {
+  private remember(): void {
     const { labels, facts } = this;
     if (facts.query === labels.queries.labels.overflow || facts.answer === labels.responses.labels.overflow) return;
-    this.known.keep(place, this.print, facts);
-    this.known.learnt[place] = this.learnt;
+    const place = this.known.keep(this.print, facts);
+    if (place >= 0) this.known.learnt[place] = this.learnt;
   }
 
   private countResponse(bytes: Uint8Array, seen: boolean): void {

@@ -13,7 +13,7 @@ export const config = z.strictObject({
     .int()
     .min(20)
     .max(60_000)
-    .default(100)
+    .default(80)
     .describe('Milliseconds between two drains of dropped flows; at least 1000 while there are many.'),
   maxFlows: z
     .int()

@@ -8,7 +8,7 @@ export const config = z.strictObject({
     .default(1000)
     .describe('Milliseconds between two records of one changed flow.'),
   drainMs: milliseconds(10, 1000)
-    .default(50)
+    .default(80)
     .describe('Milliseconds between two drains of the kernel’s rings: how late a start, end or reset may be seen.'),
   dataAggregationLevel: z
     .enum(['low', 'high'])

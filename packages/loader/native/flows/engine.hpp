@@ -16,7 +16,7 @@ namespace retina::flows {
 
 struct Options {
   uint32_t interval_ms = 1000;
-  uint32_t drain_ms = 50;
+  uint32_t drain_ms = 80;
   uint32_t max_flows = 262144;
   Timeouts timeouts{};
 };

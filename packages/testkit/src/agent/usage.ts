@@ -50,7 +50,15 @@ export function descriptors(pid: number | 'self' = 'self'): Readonly<Record<stri
 
 /** BPF objects a process holds, by kernel id. A link's program stays attached as long as somebody holds the link. */
 export interface HeldBpf {
-  readonly programs: readonly number[];
+  readonly programs: readonly {
+    readonly id: number;
+    /** `BPF_PROG_TYPE_*`. */
+    readonly type: number;
+    /** Runs, and nanoseconds of them, since the program was loaded: counted while `kernel.bpf_stats_enabled` is set, else 0. */
+    readonly runs: number;
+    readonly nanos: number;
+  }[];
+  /** Kernel ids. */
   readonly maps: readonly number[];
   readonly links: readonly {
     readonly id: number;
@@ -64,7 +72,7 @@ export interface HeldBpf {
 }
 
 export function heldBpf(pid: number | 'self' = 'self'): HeldBpf {
-  const programs = new Set<number>();
+  const programs = new Map<number, HeldBpf['programs'][number]>();
   const maps = new Map<number, number>();
   const links = new Map<number, HeldBpf['links'][number]>();
   for (const fd of readdirSync(`/proc/${pid}/fdinfo`)) {
@@ -76,7 +84,15 @@ export function heldBpf(pid: number | 'self' = 'self'): HeldBpf {
     }
     const field = (name: string) => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(info)?.[1];
     const [program, map, link] = [field('prog_id'), field('map_id'), field('link_id')];
-    if (program) programs.add(Number(program));
+    // a link tells its program's id as well, without its figures
+    if (program && !link) {
+      programs.set(Number(program), {
+        id: Number(program),
+        type: Number(field('prog_type')),
+        runs: Number(field('run_cnt') ?? 0),
+        nanos: Number(field('run_time_ns') ?? 0),
+      });
+    }
     if (map) maps.set(Number(map), Number(field('memlock') ?? 0));
     if (link) {
       const ifindex = field('ifindex');
@@ -89,7 +105,7 @@ export function heldBpf(pid: number | 'self' = 'self'): HeldBpf {
     }
   }
   return {
-    programs: [...programs],
+    programs: [...programs.values()],
     maps: [...maps.keys()],
     links: [...links.values()],
     mapBytes: [...maps.values()].reduce((sum, bytes) => sum + bytes, 0),
