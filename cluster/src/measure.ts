@@ -46,6 +46,8 @@ async function cost(
   say(`${title}: RSS`, `${mebibytes.toFixed(1)} MiB`);
   say(`${title}: series`, String(after.samples.length));
   say(`${title}: scrape`, `${after.ms.toFixed(1)} ms, ${(after.bytes / 1000).toFixed(0)} kB`);
+  const turns = after.samples.find(({ name, labels }) => name === 'retina_event_loop_delay_seconds' && labels['percentile'] === '100'); // prettier-ignore
+  say(`${title}: longest delay of the event loop`, `${(1000 * (turns?.value ?? NaN)).toFixed(1)} ms`);
   say(`${title}: requests to the API server`, `${((60 * grown('retina_kubernetes_requests_total')) / seconds).toFixed(1)} a minute`); // prettier-ignore
 }
 
@@ -85,13 +87,15 @@ async function fakePods(count: number): Promise<void> {
 async function churn(): Promise<void> {
   const client = kubeClient({ userAgent: 'measure' });
   const start = performance.now();
-  let begun = 0;
+  let [begun, made, gone] = [0, 0, 0];
   const lives: Promise<void>[] = [];
   const live = async (i: number) => {
     const at = { namespace: WORLD, name: `brief-${i}` };
     await client.create(PODS, fakePod(at.name, i));
+    made++;
     await sleep(LIFE_MS);
     await client.delete(PODS, at);
+    gone++;
   };
   while (performance.now() - start < WINDOW_MS) {
     lives.push(live(begun));
@@ -99,8 +103,11 @@ async function churn(): Promise<void> {
     if (next > performance.now()) await sleep(next - performance.now());
     else if (begun % CHURN === 0) await sleep(1);
   }
+  // Those that live when it ends end later, in a time of their own.
+  const seconds = (performance.now() - start) / 1000;
+  const [came, went] = [made / seconds, gone / (seconds - LIFE_MS / 1000)];
   await Promise.all(lives);
-  say('pods that came and went', `${((1000 * begun) / (performance.now() - start)).toFixed(0)} a second`);
+  say('pods that came, and went', `${came.toFixed(1)}, ${went.toFixed(1)} a second`);
 }
 
 const [node] = (await nodes()) as [string];

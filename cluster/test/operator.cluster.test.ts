@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { apply, install, json, kubectl, NAMESPACE, pods } from '../src/cluster.ts';
-import { scrape, sum } from '../src/metrics.ts';
+import { agents, apply, install, json, kubectl, NAMESPACE, pods } from '../src/cluster.ts';
+import { scrape, select, sum } from '../src/metrics.ts';
 import { eventually } from '../src/run.ts';
 import { createWorld, echo, removeWorld, type World } from '../src/world.ts';
 
@@ -19,6 +19,11 @@ const endpoint = (name: string) => json<Endpoint>('-n', 'retina-world', 'get', '
 
 describe('remote context through the operator', () => {
   let world: World;
+  /** The sets of labels that the client's node has of a family. */
+  const forwardLabels = async () => {
+    const found = select(await scrape(world.client.node), 'adv_forward_count');
+    return [...new Set(found.map(({ labels }) => Object.keys(labels).join()))];
+  };
   beforeAll(async () => {
     await install({
       enablePodLevel: true,
@@ -67,18 +72,48 @@ describe('remote context through the operator', () => {
       { metricName: 'forward_count', sourceLabels: ['namespace'], destinationLabels: ['podname'] },
     ];
     await apply(of('pods', { contextOptions, namespaces: { include: ['retina-world'] } }));
-    await eventually(async () => {
-      const { status } = await json<{ status?: { state?: string } }>('get', 'metricsconfiguration', 'pods');
-      expect(status?.state).toBe('Accepted');
-    });
+    await kubectl('wait', '--for=condition=Accepted', 'metricsconfiguration/pods', '--timeout=30s');
     await echo(world.client, world.far.addresses[0]!, 9000, 10, 10);
     await eventually(async () => {
-      const found = (await scrape(world.client.node)).filter(({ name }) => name === 'networkobservability_adv_forward_count'); // prettier-ignore
-      expect(found.length).toBeGreaterThan(0);
-      for (const { labels } of found) expect(Object.keys(labels)).toEqual(['direction', 'source_namespace', 'destination_podname']); // prettier-ignore
+      expect(await forwardLabels()).toEqual(['direction,source_namespace,destination_podname']);
     });
     const both = of('both', { contextOptions, namespaces: { include: ['a'], exclude: ['b'] } });
     await expect(apply(both)).rejects.toThrow(/exclude/);
+  });
+
+  it('keeps what was good of one that gets a mistake: agents go by that, those that begin then as well', async () => {
+    const good = [{ metricName: 'forward_count', sourceLabels: ['namespace'], destinationLabels: ['podname'] }];
+    const twice = [{ metricName: 'forward_count', sourceLabels: ['ip'] }, { metricName: 'Forward_Count' }];
+    const set = (contextOptions: readonly object[]) =>
+      kubectl('patch', 'metricsconfiguration', 'pods', '--type=merge', '-p', JSON.stringify({ spec: { contextOptions } })); // prettier-ignore
+    const asGood = () =>
+      eventually(async () => {
+        await echo(world.client, world.far.addresses[0]!, 9000, 2, 10);
+        expect(await forwardLabels()).toEqual(['direction,source_namespace,destination_podname']);
+      });
+    await set(twice);
+    await kubectl('wait', '--for=condition=Accepted=false', 'metricsconfiguration/pods', '--timeout=30s');
+    const { status } = await json<{ status: object }>('get', 'metricsconfiguration', 'pods');
+    const reason = expect.stringContaining('Forward_Count is there twice; keep one') as string;
+    expect(status).toMatchObject({ state: 'Errored', reason, lastKnownSpec: { contextOptions: good } });
+    await asGood();
+    const { name } = (await agents()).get(world.client.node)!;
+    await kubectl('-n', NAMESPACE, 'delete', 'pod', name);
+    await kubectl('-n', NAMESPACE, 'rollout', 'status', 'daemonset/retina-agent', '--timeout=90s');
+    await asGood();
+    const fresh = (await agents()).get(world.client.node)!;
+    expect(fresh.name).not.toBe(name);
+    const says = /MetricsConfiguration pods has mistakes and is not in force[^]*forward_count is there twice/;
+    expect(await kubectl('-n', NAMESPACE, 'exec', fresh.name, '--', 'retina', 'status')).toMatch(says);
+    expect(await kubectl('-n', NAMESPACE, 'logs', fresh.name)).toMatch(says);
+
+    await set([{ metricName: 'forward_count', sourceLabels: ['podname'] }]);
+    await kubectl('wait', '--for=condition=Accepted', 'metricsconfiguration/pods', '--timeout=30s');
+    await eventually(async () => {
+      await echo(world.client, world.far.addresses[0]!, 9000, 2, 10);
+      expect(await forwardLabels()).toEqual(['direction,source_podname']);
+    });
+    expect(await kubectl('-n', NAMESPACE, 'exec', fresh.name, '--', 'retina', 'status')).not.toMatch(says);
   });
 
   it('its leader is killed: the other one follows, and new pods have their object', async () => {

@@ -84,6 +84,27 @@ describe.runIf(TOOL)('a plugin of somebody else, packed by npm, in an image of t
     });
   });
 
+  const states = async (node: string) =>
+    Object.fromEntries(
+      select(await scrape(node), 'retina_plugin_state')
+        .filter(({ value }) => value === 1)
+        .map(({ labels }) => [labels['plugin'], labels['state']]),
+    );
+
+  it('one that the image does not have is failed, by its name, in status and log; the others run', async () => {
+    const [absent, needs] = ['@example/retina-plugin-absent', { capabilities: [] }];
+    const { client } = world;
+    await install({ image: { tag }, enabledPlugin_linux: ['packetforward'], plugins: { [absent]: { required: false } }, pluginNeeds: { [absent]: needs } }); // prettier-ignore
+    await eventually(async () =>
+      expect(await states(client.node)).toEqual({ [absent]: 'failed', packetforward: 'running' }),
+    );
+    const { name } = (await agents()).get(client.node)!;
+    const status = await kubectl('-n', NAMESPACE, 'exec', name, '--', 'retina', 'status');
+    expect(status).toMatch(/retina-plugin-absent[^]*failed[^]*no plugin named/);
+    expect(await kubectl('-n', NAMESPACE, 'logs', name)).toMatch(/"level":"error".*no plugin named @example\/retina-plugin-absent is installed.*npm install/); // prettier-ignore
+    expect((await agents()).get(client.node)!.restarts).toBe(0);
+  });
+
   describe('one that throws while it starts', () => {
     const selected = (required: boolean) => ({
       image: { tag },
@@ -91,13 +112,6 @@ describe.runIf(TOOL)('a plugin of somebody else, packed by npm, in an image of t
       plugins: { [NAME]: {}, [THROWS]: { required } },
       pluginNeeds: { [NAME]: needs, [THROWS]: { capabilities: [] } },
     });
-    const states = async (node: string) =>
-      Object.fromEntries(
-        select(await scrape(node), 'retina_plugin_state')
-          .filter(({ value }) => value === 1)
-          .map(({ labels }) => [labels['plugin'], labels['state']]),
-      );
-
     it('is failed, by its name and cause, in status and log; the others run, and agents are ready', async () => {
       const { client, far } = world;
       await install(selected(false));

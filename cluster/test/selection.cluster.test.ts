@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apply, install, kubectl, NAMESPACE, type Pod, WORLD } from '../src/cluster.ts';
 import { scrape, select, sum } from '../src/metrics.ts';
@@ -78,24 +79,50 @@ describe('a MetricsConfiguration, while agents run', () => {
   });
 });
 
-describe('selectors for the labels of pods and of their namespaces', () => {
-  const observe = (pod: Pod, mark: string) => kubectl('-n', WORLD, 'label', 'pod', pod.name, mark);
-  /** What ten datagrams to each server add. */
-  const added = async () => {
-    const { client, near, far } = world;
+/** What ten datagrams to each server add, in the end. */
+const adds = (near: number, far: number) =>
+  eventually(async () => {
+    const { client } = world;
+    const servers = [world.near, world.far];
     const read = async () => {
       const samples = await scrape(client.node);
-      return [near, far].map(({ name }) => sum(samples, FAMILY, { direction: 'EGRESS', source_podname: client.name, destination_podname: name })); // prettier-ignore
+      return servers.map(({ name }) => sum(samples, FAMILY, { direction: 'EGRESS', source_podname: client.name, destination_podname: name })); // prettier-ignore
     };
     const before = await read();
-    for (const { addresses } of [near, far]) await echo(client, addresses[0]!, 9000, 10, 10);
-    return { before, read };
-  };
-  const adds = (near: number, far: number) =>
-    eventually(async () => {
-      const { before, read } = await added();
-      await eventually(async () => expect((await read()).map((n, i) => n - before[i]!)).toEqual([near, far]), 4000);
-    }, 150_000);
+    for (const { addresses } of servers) await echo(client, addresses[0]!, 9000, 10, 10);
+    if (near + far === 0) await sleep(3000); // what would be counted has been by then
+    await eventually(async () => expect((await read()).map((n, i) => n - before[i]!)).toEqual([near, far]), 4000);
+  }, 150_000);
+
+describe('annotations of pods and of their namespaces', () => {
+  const annotate = (what: readonly string[], value: string) => kubectl('annotate', ...what, '--overwrite', `retina.sh${value}`); // prettier-ignore
+  const namespace = ['namespace', WORLD];
+  afterAll(() => annotate(namespace, '-'));
+
+  it('choose pods, from the moment they are there; the others have no series', { timeout: 240_000 }, async () => {
+    await install({ ...values, enableAnnotations: true });
+    await adds(0, 0);
+    const named = async () => select(await scrape(world.client.node), FAMILY, { source_podname: world.client.name });
+    expect(await named()).toEqual([]);
+    const far = ['-n', WORLD, 'pod', world.far.name];
+    await annotate(far, '=observe');
+    await adds(0, 10);
+    await annotate(namespace, '=observe');
+    await adds(10, 10);
+    await annotate(namespace, '-');
+    await adds(0, 10);
+    await annotate(far, '-');
+    await adds(0, 0);
+  });
+
+  it('choose nothing where bypassLookupIPOfInterest reports all', { timeout: 240_000 }, async () => {
+    await install({ ...values, enableAnnotations: true, bypassLookupIPOfInterest: true });
+    await adds(10, 10);
+  });
+});
+
+describe('selectors for the labels of pods and of their namespaces', () => {
+  const observe = (pod: Pod, mark: string) => kubectl('-n', WORLD, 'label', 'pod', pod.name, mark);
 
   it('choose pods; configuration and labels change, agents stay', { timeout: 240_000 }, async () => {
     await install({ ...values, agent: { restartOnConfigChange: false } });

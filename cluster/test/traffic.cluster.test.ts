@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { install, onNode, TOOL, type Pod } from '../src/cluster.ts';
+import { apply, install, json, kubectl, onNode, TOOL, type Pod, WORLD } from '../src/cluster.ts';
 import { scrape, select, sum } from '../src/metrics.ts';
 import { eventually } from '../src/run.ts';
 import { connects, createWorld, echo, removeWorld, resolves, type World } from '../src/world.ts';
@@ -130,6 +130,51 @@ describe('datagrams between pods, counted one by one at both ends', () => {
     } finally {
       socket.close();
     }
+  });
+});
+
+describe('what is no pod', () => {
+  /** An end that is a service, or what stands for the API server. */
+  const named = (namespace: string, name: string, service: string, port: number) => ({
+    destination_namespace: namespace,
+    destination_podname: name,
+    destination_workload_kind: 'unknown',
+    destination_workload_name: 'unknown',
+    destination_service: service,
+    destination_port: String(port),
+  });
+
+  it('a port that nodes have for a service is that service’s, on another node', async () => {
+    const { client, far } = world;
+    const metadata = { name: 'far-port', namespace: WORLD };
+    const spec = {
+      type: 'NodePort',
+      selector: { app: 'far' },
+      ports: [{ port: 80, targetPort: 9000, protocol: 'UDP' }],
+    };
+    await apply(JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata, spec }));
+    const made = await json<{ spec: { ports: { nodePort: number }[] } }>('-n', WORLD, 'get', 'service', 'far-port');
+    const port = made.spec.ports[0]!.nodePort;
+    const address = await kubectl('get', 'node', far.node, '-o', 'jsonpath={.status.addresses[?(@.type=="InternalIP")].address}'); // prettier-ignore
+    const labels = { direction: 'EGRESS', ...source(client, 'client'), ...named(WORLD, 'far-port', 'far-port', port) };
+    // Until the node's rules are there, and the agent has heard of it.
+    const seen = async () => sum(await scrape(client.node), 'adv_forward_count', labels);
+    await eventually(async () => {
+      await echo(client, address.split(' ')[0]!, port, 1, 10);
+      expect(await seen()).toBeGreaterThan(0);
+    }, 60_000);
+    const act = () => echo(client, address.split(' ')[0]!, port, 110, 40);
+    expect(await added([{ node: client.node, family: 'adv_forward_count', labels }], act)).toEqual([110]);
+  });
+
+  it('the API server has its name', async () => {
+    const { client } = world;
+    const { spec } = await json<{ spec: { clusterIP: string } }>('get', 'service', 'kubernetes');
+    const server = named('kubernetes-apiserver', 'kubernetes-apiserver', 'kubernetes', 443);
+    const labels = { direction: 'EGRESS', ...source(client, 'client'), ...server };
+    const act = async () => expect(await connects(client, spec.clusterIP, 443, 4)).toEqual(Array(4).fill('connected'));
+    const [packets] = await added([{ node: client.node, family: 'adv_forward_count', labels }], act);
+    expect(packets).toBeGreaterThanOrEqual(4 * 2); // a SYN and an ACK each
   });
 });
 

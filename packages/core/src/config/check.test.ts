@@ -68,3 +68,15 @@ metricsConfiguration: {contextOptions: [{metricName: forward_count}, {metricName
     ['metricsConfiguration.contextOptions[1].metricName', 'has no effect: no enabled plugin produces it'],
   ]);
 });
+
+test('in a cluster a package that the image does not have costs that plugin; a plain name is still a mistake', async () => {
+  const text = "plugins: {flows: {}, '@acme/none': {}, packetparsr: {}}\nexporters: {out: {}}\n";
+  const host = await check(text);
+  expect(host.problems.map(({ path }) => path).sort()).toEqual(['plugins.@acme/none', 'plugins.packetparsr']);
+  const cluster = await check(`${text}kubernetes: {enabled: true}\n`);
+  expect(cluster.problems.map(({ path }) => path)).toEqual(['plugins.packetparsr']);
+  const right = await check(`${text.replace(', packetparsr: {}', '')}kubernetes: {enabled: true}\n`);
+  expect(right.warnings.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^RETINA_PLUGIN_NOT_FOUND: .*@acme\/none is installed; it will not run, the others will$/),
+  ]);
+});

@@ -44,7 +44,8 @@ export async function checkConfig(source: ConfigSource, options: CheckOptions = 
           name,
           knownNames(kind, { ...options, from }).filter((one) => one !== name),
         );
-        report(kind, name, error as RetinaError, near, text, problems, warnings);
+        const where = { kind, name, text, inCluster: config.kubernetes.enabled };
+        report(where, error as RetinaError, near, problems, warnings);
         continue;
       }
       const suffix = kind === 'exporter' ? instanceOf(name).suffix : '';
@@ -82,13 +83,23 @@ export async function checkConfig(source: ConfigSource, options: CheckOptions = 
   return { config, warnings };
 }
 
-/** A name nobody knows is a mistake; one of the original's plugins that is not installed here costs only that plugin. */
+/** A component that the configuration names. */
+interface Named {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly text: ConfigText;
+  readonly inCluster: boolean;
+}
+
+/**
+ * A name nobody knows is a mistake; one of the original's plugins that is not installed here costs only that plugin. So does
+ * a package of somebody else's in a cluster: whoever installs the chart cannot look into the image, and an agent that does
+ * not start because of it would leave its node without any other.
+ */
 function report(
-  kind: Kind,
-  name: string,
+  { kind, name, text, inCluster }: Named,
   error: RetinaError,
   suggestion: string | undefined,
-  text: ConfigText,
   problems: ConfigProblem[],
   warnings: ConfigProblem[],
 ): void {
@@ -102,9 +113,10 @@ function report(
     return;
   }
   const near = error.code === 'RETINA_PLUGIN_NOT_FOUND' ? suggestion : undefined;
-  problems.push({
+  const isCost = inCluster && kind === 'plugin' && name.includes('/');
+  (isCost ? warnings : problems).push({
     ...where,
-    message: `${error.code}: ${error.summary}`,
+    message: `${error.code}: ${error.summary}${isCost ? '; it will not run, the others will' : ''}`,
     ...(error.found && { found: error.found }),
     ...(error.needed && { expected: error.needed }),
     ...(near && { nearest: near }),

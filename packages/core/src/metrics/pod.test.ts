@@ -1,5 +1,5 @@
 import { FlowWriter, type FlowValues, Observation, type PodCounterSpec, Reply, Verdict } from '@retina/sdk';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { FlowPipeline } from '../flows/pipeline.ts';
 import { parseAddress } from '../identity/address.ts';
 import { EndpointTable } from '../identity/table.ts';
@@ -247,6 +247,19 @@ describe('with endpoints that are chosen', () => {
       expect(counted()).toBe(expected);
     }
   }); // prettier-ignore
+
+  it('costs the others a look-up for each flow, and nothing else', () => {
+    setUp({ context: 'remote', interest: 'chosen' });
+    const [asked, named] = [vi.spyOn(table, 'observed'), vi.spyOn(table, 'byId')];
+    for (let second = 0; second < 60; second++) {
+      const more = { ...fromA, fresh: second === 0 ? 1 : 0, flagCounts: [0, 1] };
+      emit(flow(A, B, { ...more, flowId: 5 }));
+      emit(flow(A, OUTSIDE, { ...more, flowId: 6 }));
+    }
+    // Once for each end, flow, and set of labels: those with a direction and those without. No label was ever made.
+    expect([asked.mock.calls.length, named.mock.calls.length]).toEqual([2 * 2 * 2, 0]);
+    expect([read('adv_forward_count'), read('adv_tcpflags_count')]).toEqual([{}, {}]);
+  });
 
   it('counts for all where that is asked for, whatever namespaces say', () => {
     setUp({ context: 'local', interest: 'all', metrics: { contextOptions: [], namespaces: { include: ['other'] } } });
