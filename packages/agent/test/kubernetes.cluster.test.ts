@@ -196,6 +196,21 @@ describe.skipIf(whySkipped)(
       await until(() => name('10.0.1.5') === 'seen' && problems().length === 0);
     });
 
+    it('says that its certificate has ended, and goes on by the next one', async () => {
+      await pod('named', 'node1', '10.0.1.9');
+      const user = server.endedCertificate('aged', 'system:masters');
+      const { problems, name, host } = await agent('enablePodLevel: true', server.kubeconfig('aged', user));
+      await until(() => problems().length > 0);
+      for (const problem of problems()) {
+        expect(problem).toMatch(
+          /^RETINA_KUBE_REFUSED .* are not followed: .*401 .*token or certificate .* has not ended/,
+        );
+      }
+      expect([host.health().live, name('10.0.1.9')]).toEqual([true, '']);
+      server.certificate('aged', 'system:masters'); // into the same files
+      await until(() => problems().length === 0 && name('10.0.1.9') === 'named');
+    });
+
     it('says that its node’s name is nobody’s', async () => {
       const { problems, cluster } = await agent('enablePodLevel: true', undefined, 'nobody');
       await cluster.synced();

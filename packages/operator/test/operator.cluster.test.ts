@@ -201,7 +201,7 @@ describe.skipIf(whySkipped)(
       await ready(one);
       const name = `${'a'.repeat(60)}.`.repeat(4) + 'b'.repeat(9); // 253 characters
       const labels = Object.fromEntries(
-        Array.from({ length: 2000 }, (_, i) => [`${'x'.repeat(58)}${i}`, 'v'.repeat(63)]),
+        Array.from({ length: 5000 }, (_, i) => [`${'x'.repeat(58)}${i}`, 'v'.repeat(63)]),
       );
       await makePod(admin, name, { labels });
       await expect.poll(async () => (await endpoints(admin)).get(name)?.labels, SOON).toEqual(labels);
