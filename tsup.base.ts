@@ -7,6 +7,7 @@ export const base: Options = {
   target: 'node22',
   dts: true,
   sourcemap: true,
-  clean: false,
+  // chunks of earlier builds; programs and the manifest are other tools' work
+  clean: ['!**/*.bpf.*', '!**/retina.json'],
   splitting: true,
 };
