@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AgentProcess, connect, NodeWorld, run, serve, World } from '@retina/testkit';
@@ -10,6 +10,8 @@ const PROBE = '@acme/retina-plugin-packed-probe';
 const SINK = '@acme/retina-exporter-packed-sink';
 const SINK_PORT = 10_098;
 
+const NOBODY = 65_534;
+
 /** Everything a user does, with packed packages in empty folders and without this repository on the disk. */
 kernel('packed', () => {
   let packed: PackedPackages;
@@ -17,12 +19,15 @@ kernel('packed', () => {
   let net: NodeWorld;
   let author: string;
   let node: string;
+  let nodeInstalled: Promise<void>;
 
   beforeAll(async () => {
     packed = await PackedPackages.of('@retina/cli', '@retina/testkit', '@retina/bpf', '@retina/create-plugin');
     world = await World.create('packed');
     net = await NodeWorld.create(world, ['a', 'b']);
     [author, node] = [join(packed.folder, 'author'), join(packed.folder, 'node')];
+    nodeInstalled = installed(node, packed.of('@retina/cli')); // beside what the author does
+    nodeInstalled.catch(() => undefined);
     copyFileSync(process.execPath, join(packed.folder, 'node-program'));
   }, 240_000);
   afterAll(async () => {
@@ -33,6 +38,13 @@ kernel('packed', () => {
   /** A program in a mount namespace in which the repository is an empty folder. */
   const hidden = ['unshare', '-m', 'sh', '-c', `mount -t tmpfs none '${WORKSPACE}' && shift && exec "$0" "$@"`];
   const program = () => join(packed.folder, 'node-program');
+  /** What `npm test` runs, as somebody without any right, who may not even see where npm lies. */
+  const testedByNobody = async (cwd: string) => {
+    const vitest = [program(), '../node_modules/vitest/vitest.mjs', 'run'];
+    const as = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', ...vitest];
+    const env = { NODE_OPTIONS: '', NODE_PATH: '', CI: '', HOME: author };
+    return (await run('setpriv', as, { cwd, env, timeoutMs: 180_000 })).stdout;
+  };
 
   it('a plugin and an exporter are made, tested and packed', async () => {
     await installed(author, packed.of('@retina/create-plugin', '@retina/testkit', '@retina/bpf'), {
@@ -42,15 +54,25 @@ kernel('packed', () => {
     await run(program(), [create, '@acme/packed-probe', '--template', 'tap'], { cwd: author });
     await run(program(), [create, '@acme/packed-sink', '--template', 'pull'], { cwd: author });
     await npm(author, 'install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts');
-    await npm(author, 'run', 'typecheck', '--workspaces');
-    const tested = await npm(author, 'test', '--workspaces');
-    expect(tested.match(/Tests .* passed/g)).toHaveLength(2);
-    await npm(author, 'pack', '--workspaces', '--pack-destination', author);
+    // Tests need no rights; a recording does, and is then of this kernel, no longer the template's.
+    for (const folder of [packed.folder, author]) chmodSync(folder, 0o755);
+    await run('chown', ['-R', `${NOBODY}:${NOBODY}`, author]);
+    const recording = () => readFileSync(join(author, 'packed-probe/fixtures/recording.bin'));
+    const before = recording();
+    const proved = async (name: string) => {
+      const here = ['--workspace', name];
+      await npm(author, 'run', 'typecheck', ...here);
+      expect(await testedByNobody(join(author, name.replace(/.*-(?=packed)/, '')))).toMatch(/Tests .* passed/);
+      if (name === PROBE) expect(await npm(author, 'run', 'record', ...here)).toMatch(/Tests .* passed/);
+      await npm(author, 'pack', ...here, '--pack-destination', author);
+    };
+    await Promise.all([proved(PROBE), proved(SINK)]);
+    expect(recording().equals(before)).toBe(false);
     expect(readdirSync(author).filter((file) => file.endsWith('.tgz'))).toHaveLength(2);
   }, 240_000);
 
   it('an agent from packages runs both', async () => {
-    await installed(node, packed.of('@retina/cli'));
+    await nodeInstalled;
     const cli = join(node, 'node_modules/@retina/cli/dist/main.js');
     for (const file of readdirSync(author).filter((name) => name.endsWith('.tgz'))) {
       const [command, ...args] = [...hidden, program(), 'node', cli, 'plugin', 'add', join(author, file), '--yes'];
