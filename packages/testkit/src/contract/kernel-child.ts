@@ -9,6 +9,11 @@ import { writeRecording } from '../replay/recording.ts';
 import type { KernelFindings, KernelTask } from './kernel-types.ts';
 import { handlerErrors, impossibleValues, memoryLogger, startHost, stateOf } from './run-host.ts';
 
+const NETLINK_ROUTE = 0;
+const RTM_GETLINK = 18;
+const NLM_F_DUMP = 0x300;
+const IFINFOMSG_BYTES = 16;
+
 const task = JSON.parse(process.argv[2]!) as KernelTask;
 const plugin = ((await import(task.module)) as { default: Plugin }).default;
 const loader = await import('@retina/loader');
@@ -22,8 +27,17 @@ const stop = async (host: Host) => {
   await loader.settled();
 };
 
-// A first run makes what stays for the life of the process: the native thread, the barrier's maps.
+// A first run makes what stays for the life of the process: the native thread, the barrier's maps. The thread for netlink
+// comes with the first request, which a plugin may make long after its start.
 await stop(await startHost({ plugins: [[plugin, task.options]], loader, logger }));
+const interfaces = {
+  family: NETLINK_ROUTE,
+  type: RTM_GETLINK,
+  flags: NLM_F_DUMP,
+  payload: new Uint8Array(IFINFOMSG_BYTES),
+};
+await loader.netlinkRequest(interfaces, () => undefined);
+await loader.settled();
 const before = descriptors();
 const host = await start();
 process.stdout.write('running\n');
