@@ -58,7 +58,7 @@ async function measure(): Promise<void> {
     for (const compression of ['gzip', 'none'] as const) rows.push(await once_(protocol, compression));
   }
   say('pushes', rows);
-  for (const rate of [50_000, 500_000]) {
+  for (const rate of (process.env['RATES'] ?? '50000,500000').split(',').map(Number)) {
     for (const protocol of ['grpc', 'http/protobuf', 'http/json'] as const) await offered(protocol, rate);
   }
   process.exit(0);

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync, readSync } from 'node:fs';
 import type { MetricFamily } from '@retina/sdk';
 
 /** The longest one turn of the event loop took, in milliseconds. */
@@ -8,6 +9,8 @@ export interface Turns {
   readonly cpu: number;
   /** Of time as others feel it. */
   readonly wall: number;
+  /** Of that, without what the main thread waited for a core that something else had: what others feel where one is free. */
+  readonly own: number;
 }
 
 /**
@@ -15,23 +18,42 @@ export interface Turns {
  * result ends it.
  */
 export function watchTurns(each: 'turn' | 'millisecond' = 'turn'): () => Turns {
-  let [cpu, wall] = [0, 0];
+  let [cpu, wall, own] = [0, 0, 0];
+  const schedule = openSchedule();
   let used = process.threadCpuUsage();
-  let at = performance.now();
+  let [at, waited] = [performance.now(), schedule.waited()];
   let watching = true;
   const look = () => {
-    const [nowUsed, now] = [process.threadCpuUsage(), performance.now()];
+    if (!watching) return;
+    const [nowUsed, now, nowWaited] = [process.threadCpuUsage(), performance.now(), schedule.waited()];
     cpu = Math.max(cpu, nowUsed.user + nowUsed.system - used.user - used.system);
     wall = Math.max(wall, now - at);
-    [used, at] = [nowUsed, now];
-    if (watching && each === 'turn') setImmediate(look);
+    own = Math.max(own, now - at - (nowWaited - waited));
+    [used, at, waited] = [nowUsed, now, nowWaited];
+    if (each === 'turn') setImmediate(look);
   };
   const timer = each === 'turn' ? undefined : setInterval(look, 1);
   if (!timer) setImmediate(look);
   return () => {
     watching = false;
     clearInterval(timer);
-    return { cpu: Math.round(cpu / 100) / 10, wall: Math.round(wall * 10) / 10 };
+    schedule[Symbol.dispose]();
+    return { cpu: Math.round(cpu / 100) / 10, wall: Math.round(wall * 10) / 10, own: Math.round(own * 10) / 10 };
+  };
+}
+
+/** Milliseconds the main thread was ready to run and did not, since it began; 0 where the kernel does not tell. */
+function openSchedule(): { waited(): number } & Disposable {
+  const text = Buffer.alloc(128);
+  let file: number | undefined;
+  try {
+    file = openSync('/proc/self/schedstat', 'r');
+  } catch {
+    return { waited: () => 0, [Symbol.dispose]: () => undefined };
+  }
+  return {
+    waited: () => Number(text.toString('latin1', 0, readSync(file, text, 0, text.length, 0)).split(' ')[1]) / 1e6,
+    [Symbol.dispose]: () => closeSync(file),
   };
 }
 
