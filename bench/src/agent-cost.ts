@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { flood, type FloodOptions, type NodeWorld } from '@retina/testkit';
 import { type Source, sourceRoute } from './source.ts';
 import { startAgent, STARTED_MS } from './agent.ts';
-import { cpu, type Share } from './cpu.ts';
+import { quietest, type Share } from './cpu.ts';
 import type { Figure } from './figures.ts';
 import { podsFile } from './pods.ts';
 
@@ -15,12 +15,12 @@ const MIB = 1024 * 1024;
  * second, the native thread's time is scaled by packets and the rest by the flows that change within a second.
  */
 export async function agentCost(net: NodeWorld, source: Source, quick: boolean): Promise<readonly Figure[]> {
-  const seconds = quick ? 3 : 8;
+  const seconds = quick ? 3 : 6;
   await using pods = await podsFile(PODS);
   await using agent = await startAgent(net.node, true, pods.file);
   await sleep(STARTED_MS);
   const figures: Figure[] = [];
-  const idle = await cpu(agent.pid, async () => void (await sleep(seconds * 1000)));
+  const idle = await quietest(agent.pid, quick, async () => void (await sleep(seconds * 1000)));
   figures.push(percent('agent.cpu.idle', 'agent CPU at rest', idle.share, undefined, ''));
   for (const [flows, budget] of [
     [1000, 1],
@@ -28,7 +28,7 @@ export async function agentCost(net: NodeWorld, source: Source, quick: boolean):
   ] as const) {
     const offered = await send(source, flows, 1, RATE); // flows are known before the clock starts
     let packetsPerSecond = offered;
-    const used = await cpu(agent.pid, async () => {
+    const used = await quietest(agent.pid, quick, async () => {
       packetsPerSecond = await send(source, flows, seconds, RATE);
     });
     const scaled = scale(used, flows, packetsPerSecond);

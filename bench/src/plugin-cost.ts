@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AgentProcess, connect, flood, heldBpf, type NodeWorld, sendFrames, serve } from '@retina/testkit';
 import { agentEntry, STARTED_MS } from './agent.ts';
-import { cpu } from './cpu.ts';
+import { quietest } from './cpu.ts';
 import { bpfStats } from './kernel-cost.ts';
 import { dnsFrames } from './dns-frames.ts';
 import type { Figure } from './figures.ts';
@@ -45,7 +45,7 @@ export async function pluginCost(net: NodeWorld, source: Source, quick: boolean)
 
 /** CPU and memory of the agent with every plugin, at 200 000 packets and 1 000 DNS queries per second. */
 export async function everything(net: NodeWorld, source: Source, quick: boolean): Promise<readonly Figure[]> {
-  const seconds = quick ? 3 : 8;
+  const seconds = quick ? 3 : 6;
   const names = readdirSync(PLUGINS).filter((name) => existsSync(`${PLUGINS}/${name}/dist/retina.json`));
   await using agent = await startWith(net, names);
   await sleep(STARTED_MS);
@@ -56,9 +56,9 @@ export async function everything(net: NodeWorld, source: Source, quick: boolean)
         sendFrames(from, frames, { device, rate: 1000, packets: 1000 * forSeconds }),
       ),
     ]);
-  await traffic(quick ? 3 : 45); // what a compiler and a collector do at first is done
+  await traffic(quick ? 3 : 90); // what a compiler and a collector do at first is done
   let rate = 0;
-  const used = await cpu(agent.pid, async () => {
+  const used = await quietest(agent.pid, quick, async () => {
     const [sent] = await traffic(seconds);
     rate = sent.packets / sent.seconds;
   });
