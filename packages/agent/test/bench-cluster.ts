@@ -25,7 +25,9 @@ else {
 }
 
 async function main(count: number): Promise<void> {
-  const server = await ApiServer.start('--max-requests-inflight=2000', '--max-mutating-requests-inflight=1000');
+  // Without a route it finds no address to tell others, of whom there are none.
+  const flags = ['--max-requests-inflight=2000', '--max-mutating-requests-inflight=1000', '--advertise-address=192.0.2.1']; // prettier-ignore
+  const server = await ApiServer.start(...flags);
   const proxy = await Proxy.to(server.port);
   try {
     const client = server.client();
@@ -112,10 +114,10 @@ async function populate(client: kube.KubeClient, count: number): Promise<void> {
   }); // prettier-ignore
 }
 
-const label = (client: kube.KubeClient, i: number, labels: Record<string, string>) => {
+function label(client: kube.KubeClient, i: number, labels: Record<string, string>): Promise<unknown> {
   const { namespace, name } = podOf(i).metadata;
   return client.patch(kube.PODS, { namespace, name }, { metadata: { labels } });
-};
+}
 
 async function chosen(client: kube.KubeClient, observed: string | null): Promise<void> {
   for (let n = 0; n < 8; n++) {
