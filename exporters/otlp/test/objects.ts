@@ -1,5 +1,5 @@
 import { type Attributes, SeverityNumber } from '@opentelemetry/api';
-import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
+import type { JsonLogsSerializer } from '@opentelemetry/otlp-transformer';
 import { type FlowBatch, Verdict } from '@retina/sdk';
 import { type AttributeWriter, address, type Key } from '../src/attribute-writer.ts';
 import {
@@ -14,6 +14,8 @@ import {
 import type { FlowTotals } from '../src/flow-totals.ts';
 import type { RecordOrigin } from '../src/log-request.ts';
 import { hrTime } from '../src/points.ts';
+
+type ReadableLogRecord = Parameters<typeof JsonLogsSerializer.serializeRequest>[0][number];
 
 /** The same records as the SDK's objects: what its serializers make of them is what ours have to make. */
 export class ObjectRequest {
