@@ -34,7 +34,10 @@ describe.runIf(KERNEL)('what stays and what goes', () => {
   const left = async ({ programs, maps }: HeldBpf): Promise<number> => {
     const alive = async (kind: string, id: number) =>
       (await run('bpftool', [kind, 'show', 'id', String(id)], { mayFail: true })).code === 0;
-    const all = await Promise.all([...programs.map(({ id }) => alive('prog', id)), ...maps.map((id) => alive('map', id))]);
+    const all = await Promise.all([
+      ...programs.map(({ id }) => alive('prog', id)),
+      ...maps.map((id) => alive('map', id)),
+    ]);
     return all.filter(Boolean).length;
   };
 
