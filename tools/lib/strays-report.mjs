@@ -1,5 +1,6 @@
 // A reporter of vitest's beside its JSON one, which leaves out the errors that belong to no test: they go to REPORT.strays.
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 export default class StraysReport {
   #file;
@@ -23,5 +24,10 @@ export const straysOf = (report) => `${report}.strays`;
 
 /** Command-line options of vitest for figures in `report` and what belongs to no test beside them. */
 export function reporters(report) {
-  return ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, `--reporter=${import.meta.filename}`];
+  return [
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    `--reporter=${fileURLToPath(import.meta.url)}`,
+  ];
 }
