@@ -3,6 +3,7 @@
 // boards it belongs to in its own `retina.boards`; Grafana ignores that key. `--check` compares instead.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ROOT } from './lib/paths.mjs';
 
 const OUT = join(ROOT, 'charts', 'retina', 'dashboards');
@@ -90,7 +91,7 @@ export function dashboards() {
   );
 }
 
-if (process.argv[1] === import.meta.filename) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   let stale = 0;
   mkdirSync(OUT, { recursive: true });
   for (const [name, text] of Object.entries(dashboards())) {
