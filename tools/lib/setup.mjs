@@ -5,7 +5,7 @@ import { buildLibbpf } from './libbpf.mjs';
 import { cacheDir, NODE, ROOT } from './paths.mjs';
 import { capture, run } from './run.mjs';
 import { fail, step } from './say.mjs';
-import { ensureSystem, libbpfVersion } from './system.mjs';
+import { bpftoolFolder, ensureSystem, libbpfVersion } from './system.mjs';
 
 const STATE = join(ROOT, '.retina');
 const WORKSPACES = ['bpf', 'bench', 'kernels', 'cluster', 'packages', 'plugins', 'exporters', 'examples'];
@@ -20,6 +20,8 @@ export async function setup({ forTests = false, kernels = false, build = true } 
   // Where nft, tc and bpftool are, and where a plain user's path does not lead.
   process.env.PATH += ['', '/usr/local/sbin', '/usr/sbin', '/sbin'].join(delimiter);
   const { buildLibbpf: needed } = await ensureSystem({ forTests, kernels });
+  const bpftool = forTests && bpftoolFolder();
+  if (bpftool) process.env.PATH = [bpftool, process.env.PATH].join(delimiter);
   const env = { ...process.env, ...(await pinnedTools()) };
   if (needed) env.RETINA_LIBBPF_ROOT = await buildLibbpf();
   await installDependencies(env);

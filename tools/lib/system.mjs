@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { libbpfIsBuilt } from './libbpf.mjs';
 import { capture, exists, run } from './run.mjs';
 import { confirm, fail, step } from './say.mjs';
@@ -21,7 +21,7 @@ const BUILD = [
 /** What only tests and benchmarks use. */
 const TEST = [
   { what: 'tc', found: () => exists('tc'), apt: 'iproute2', dnf: 'iproute-tc', apk: 'iproute2-tc' },
-  { what: 'bpftool', found: () => exists('bpftool'), apt: bpftoolPackage(), dnf: 'bpftool', apk: 'bpftool' },
+  { what: 'bpftool', found: () => bpftoolFolder() !== undefined, apt: bpftoolPackage(), dnf: 'bpftool', apk: 'bpftool' },
   { what: 'sysctl', found: () => exists('sysctl'), apt: 'procps', dnf: 'procps-ng', apk: 'procps' },
   { what: 'script', found: () => exists('script'), apt: 'bsdutils', dnf: 'util-linux-script', apk: 'util-linux-misc' },
   { what: 'ethtool', found: () => exists('ethtool'), apt: 'ethtool', dnf: 'ethtool', apk: 'ethtool' },
@@ -56,8 +56,20 @@ function staticBusybox() {
 
 function bpftoolPackage() {
   // Debian has a package of that name; Ubuntu ships it with the kernel's tools.
-  return osRelease('ID') === 'ubuntu' ? 'linux-tools-common' : 'bpftool';
+  return osRelease('ID') === 'ubuntu' ? 'linux-tools-generic' : 'bpftool';
 }
+
+/**
+ * What to put in front of the path for bpftool, which may be nothing. Ubuntu's is a script that looks for the tools of the
+ * running kernel; where that is another one, any kernel's do. Undefined: there is none.
+ */
+export function bpftoolFolder() {
+  if (capture('bpftool', ['version']) !== undefined) return '';
+  const all = existsSync(LINUX_TOOLS) ? readdirSync(LINUX_TOOLS).map((kernel) => `${LINUX_TOOLS}/${kernel}`) : [];
+  return all.findLast((folder) => existsSync(`${folder}/bpftool`));
+}
+
+const LINUX_TOOLS = '/usr/lib/linux-tools';
 
 function compilesWith(flag, compiler = 'c++', program = 'int main(){}') {
   return capture('sh', ['-c', `echo '${program}' | ${compiler} -x c++ ${flag} -o /dev/null -`]) !== undefined;
