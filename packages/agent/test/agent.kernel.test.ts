@@ -39,7 +39,8 @@ function identityFile(): string {
 async function filters(space: Namespace): Promise<string[]> {
   const { stdout } = await space.exec('bpftool', ['-j', 'net', 'list']);
   const [lists] = JSON.parse(stdout) as [{ tc: { devname: string; kind: string }[] }];
-  return lists.tc.map(({ devname, kind }) => `${devname} ${kind}`);
+  // newer ones list tcx programs as well
+  return lists.tc.flatMap(({ devname, kind }) => (kind.startsWith('clsact') ? [`${devname} ${kind}`] : []));
 }
 
 /** Ids of the tcx links a process holds: three taps, two hooks each. */
