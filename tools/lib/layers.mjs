@@ -1,5 +1,5 @@
 // The layers of npm test: each is run, shown, counted; what fails is tried once more, alone, and both are named at the end.
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ROOT } from './paths.mjs';
 import { run } from './run.mjs';
@@ -91,15 +91,16 @@ export class Layers {
 
   /** Errors outside of any test are failures of the file that was running; where nobody knows it, of the layer. */
   #strays(name, files) {
-    const strays = JSON.parse(readFileSync(straysOf(reportOf(name)), 'utf8'));
+    const file = straysOf(reportOf(name));
+    const strays = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []; // a run that was cut short left none
     for (const { path, why } of strays) {
-      const file = files.get(path && relative(ROOT, path));
-      if (!file) {
+      const running = files.get(path && relative(ROOT, path));
+      if (!running) {
         this.fail(`${name}: outside of any test: ${why}`);
         continue;
       }
-      file.counts.failed += 1;
-      file.failures.push({ test: 'outside of its tests', why });
+      running.counts.failed += 1;
+      running.failures.push({ test: 'outside of its tests', why });
     }
     return strays.length;
   }

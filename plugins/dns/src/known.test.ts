@@ -69,7 +69,7 @@ describe('messages seen before', () => {
     const few = prints.slice(0, 1000);
     expect(fresh(few)).toBe(1000);
     for (let round = 0; round < 5; round++) fresh(few);
-    expect(fresh(few)).toBeLessThan(100); // a third of them would be new each time with one place for each
+    expect(fresh(few)).toBeLessThan(100); // a fifth of them would be new each time with one place for each
     expect(fresh(prints)).toBeGreaterThan(15_000);
     expect(known.find(prints.at(-1)!)).toBeGreaterThanOrEqual(0);
   });
