@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { apply, install, kubectl, NAMESPACE, type Pod, WORLD } from '../src/cluster.ts';
+import { agents, apply, install, kubectl, NAMESPACE, type Pod, WORLD } from '../src/cluster.ts';
 import { scrape, select, sum } from '../src/metrics.ts';
 import { eventually } from '../src/run.ts';
 import { createWorld, echo, removeWorld, resolves, type World } from '../src/world.ts';
@@ -79,6 +79,14 @@ describe('a MetricsConfiguration, while agents run', () => {
   });
 });
 
+/** What a line of flow log or history says, as far as it matters here. */
+interface Flow {
+  readonly source: { readonly pod_name?: string };
+  readonly destination: { readonly pod_name?: string };
+  readonly packets: number;
+  readonly dns?: object;
+}
+
 /** What ten datagrams to each server add, in the end. */
 const adds = (near: number, far: number) =>
   eventually(async () => {
@@ -113,6 +121,76 @@ describe('annotations of pods and of their namespaces', () => {
     await adds(0, 10);
     await annotate(far, '-');
     await adds(0, 0);
+  });
+
+  it('choose whose flows are told of; the others are in the node’s counts alone', { timeout: 240_000 }, async () => {
+    const { client, near, far } = world;
+    const enabledPlugin_linux = ['packetparser', 'packetforward', 'dns'];
+    await install({
+      ...values,
+      enabledPlugin_linux,
+      enableAnnotations: true,
+      exporters: { prometheus: {}, flowlog: {} },
+    });
+    await annotate(['-n', WORLD, 'pod', far.name], '=observe');
+    await adds(0, 10); // whoever counts it knows of the choice
+    const agent = (await agents()).get(client.node)!.name;
+    const inAgent = async () => {
+      const lines = (await kubectl('-n', NAMESPACE, 'logs', agent))
+        .split('\n')
+        .filter((line) => line.startsWith('{"flow"'));
+      const history = await kubectl('-n', NAMESPACE, 'exec', agent, '--', 'retina', 'flows', '--since', '10m');
+      const read = (line: string) => JSON.parse(line) as Flow;
+      return [
+        lines.map((line) => (JSON.parse(line) as { flow: Flow }).flow),
+        history.split('\n').filter(Boolean).map(read),
+      ];
+    };
+    const sent = (flows: readonly Flow[], to: Pod) =>
+      flows
+        .filter(({ source, destination }) => source.pod_name === client.name && destination.pod_name === to.name)
+        .reduce((packets, flow) => packets + flow.packets, 0);
+    const told = async () => (await inAgent()).map((flows) => [sent(flows, near), sent(flows, far)]);
+    const counted = async () => {
+      const samples = await scrape(client.node);
+      const aside = (component: string) => sum(samples, 'retina_flow_not_selected_packets_total', { component });
+      const dns = sum(samples, 'retina_flow_not_selected_records_total', { component: 'dns' });
+      return {
+        node: sum(samples, 'forward_count'),
+        asked: sum(samples, 'dns_request_count'),
+        aside: aside('packetparser'),
+        dns,
+      };
+    };
+    const [before, toldBefore] = [await counted(), await told()];
+    for (const { addresses } of [near, far]) await echo(client, addresses[0]!, 9000, 10, 10);
+    for (const server of ['10.96.0.10', near.addresses[0]!]) {
+      await resolves(client, server, { name: 'nobody-chose.example', timeout: 500 });
+    }
+    await eventually(async () => {
+      const after = await counted();
+      // ten there at the one pod's interface, ten at the other's, and back; queries to each server
+      expect(after.aside - before.aside).toBeGreaterThanOrEqual(40);
+      expect(after.asked - before.asked).toBeGreaterThanOrEqual(2);
+      expect(after.dns - before.dns).toBeGreaterThanOrEqual(2);
+      // of the two pods only the far one's packets cross the node's uplink
+      expect(after.node - before.node).toBeGreaterThanOrEqual(20);
+      const more = (await told()).map((totals, i) => totals.map((n, j) => n - toldBefore[i]![j]!));
+      expect(more.map(([, toFar]) => toFar)).toEqual([20, 20]); // once at the pod's interface, once at the uplink
+    });
+    for (const flows of await inAgent()) {
+      const of = flows.filter(({ source, destination }) =>
+        [source, destination].some((end) => end.pod_name === near.name),
+      );
+      expect(of).toEqual([]);
+      expect(flows.filter(({ dns }) => dns !== undefined)).toEqual([]);
+      expect(flows.some(({ source }) => source.pod_name === far.name)).toBe(true);
+    }
+    const samples = await scrape(client.node);
+    expect(samples.filter(({ labels }) => Object.values(labels).some((text) => text.includes('nobody-chose')))).toEqual(
+      [],
+    );
+    await annotate(['-n', WORLD, 'pod', far.name], '-');
   });
 
   it('choose nothing where bypassLookupIPOfInterest reports all', { timeout: 240_000 }, async () => {

@@ -18,7 +18,14 @@ export { pastFlows, type PastQuery, type PastSources } from './history/query.ts'
 export { FLOW_FILTER_KEYS, flowFilter, flowTimes, type FlowFilterKey, type FlowPredicate } from './flows/filter.ts';
 export * from './flows/history.ts';
 export * from './flows/json.ts';
-export { FlowPipeline, type FlowPipelineOptions, type FlowSink, type SinkStats } from './flows/pipeline.ts';
+export {
+  type AsideStats,
+  FlowPipeline,
+  type FlowPipelineOptions,
+  type FlowSink,
+  type SinkStats,
+} from './flows/pipeline.ts';
+export type { Selection } from './flows/selection.ts';
 export * from './flows/top.ts';
 export { formatAddress, parseAddress, parsePrefix, type Prefix } from './identity/address.ts';
 export type { EndpointProvider, EndpointSpec } from './identity/endpoint-spec.ts';

@@ -59,6 +59,8 @@ export class FlowBatch {
   /** Details that lie in stores: for who keeps records longer than the batch. */
   readonly stored: StoredDetails | undefined;
   private readonly more: readonly (FlowDetails | undefined)[] | undefined;
+  /** 1 by row for what is left aside; undefined where nothing is. */
+  private marks: Uint8Array | undefined;
   private readonly u16: Uint16Array;
   private readonly u32: Uint32Array;
   private readonly f64: Float64Array;
@@ -75,6 +77,7 @@ export class FlowBatch {
     this.length = length;
     this.more = details;
     this.stored = stored;
+    this.marks = undefined;
     this.u16 = new Uint16Array(whole, at, size >> 1);
     this.u32 = new Uint32Array(whole, at, size >> 2);
     this.f64 = new Float64Array(whole, at, size >> 3);
@@ -192,6 +195,19 @@ export class FlowBatch {
     this.u32[at + (FLOW_OFFSETS.sourceEndpoint >> 2)] = source;
     this.u32[at + (FLOW_OFFSETS.destinationEndpoint >> 2)] = destination;
     this.u32[at + (FLOW_OFFSETS.tapEndpoint >> 2)] = tap;
+  }
+  /**
+   * Whether nobody chose the record, once it has passed the host's identity stage: pods are selected, it is of pods, and of none of
+   * those. It counts for no endpoint, and neither history, flow log nor exporter sees it; what a plugin counts for the node it still counts.
+   */
+  aside(row: number): boolean {
+    return this.marks !== undefined && this.marks[row] === 1;
+  }
+  /** Set by the host's identity stage; a plugin has no reason to call it. Returns room for a mark a row, or undefined for `false`. */
+  markAside(some: boolean): Uint8Array | undefined {
+    if (!some) return (this.marks = undefined);
+    if (this.marks === undefined || this.marks.length < this.length) this.marks = new Uint8Array(this.length);
+    return this.marks;
   }
   /** 1, or N where one of N packets was looked at and the counters are scaled by N. */
   sampling(row: number): number {

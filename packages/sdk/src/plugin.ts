@@ -33,6 +33,11 @@ export interface Needs {
 
 /** Flow records on their way to every consumer. */
 export interface Flows {
+  /**
+   * Whether only the flows of chosen pods are reported: then `batch.aside(row)` is true of those of others. A plugin need not ask,
+   * unless there is work to save before a record is made.
+   */
+  readonly selecting: boolean;
   /** Hands a batch to the host: identity is resolved in place, then pod-level metrics, flow log and exporters see it, before this returns. At most once per batch. */
   emit(batch: FlowBatch): void;
   /**

@@ -48,21 +48,31 @@ class Values {
  */
 export class Rows {
   /** Whether the message counts here; else it is here for the flow log and for latency. */
-  readonly counted = new Uint8Array(CAPACITY);
-  readonly response = new Uint8Array(CAPACITY);
-  readonly code = new Uint32Array(CAPACITY);
-  readonly type = new Uint32Array(CAPACITY);
-  readonly query = new Uint32Array(CAPACITY);
-  readonly answer = new Uint32Array(CAPACITY);
-  readonly count = new Uint32Array(CAPACITY);
+  readonly counted: Uint8Array;
+  readonly response: Uint8Array;
+  readonly code: Uint32Array;
+  readonly type: Uint32Array;
+  readonly query: Uint32Array;
+  readonly answer: Uint32Array;
+  readonly count: Uint32Array;
   /** Seconds; negative where there is none. */
-  readonly latency = new Float64Array(CAPACITY);
+  readonly latency: Float64Array;
   private readonly values = new Values();
-  private readonly writer = new FlowWriter(CAPACITY);
+  private readonly writer: FlowWriter;
   private readonly flush: (batch: FlowBatch) => void;
 
-  constructor(flush: (batch: FlowBatch) => void) {
+  /** `capacity`: rows that are handed over at a time. */
+  constructor(flush: (batch: FlowBatch) => void, capacity: number = CAPACITY) {
     this.flush = flush;
+    this.writer = new FlowWriter(capacity);
+    this.counted = new Uint8Array(capacity);
+    this.response = new Uint8Array(capacity);
+    this.code = new Uint32Array(capacity);
+    this.type = new Uint32Array(capacity);
+    this.query = new Uint32Array(capacity);
+    this.answer = new Uint32Array(capacity);
+    this.count = new Uint32Array(capacity);
+    this.latency = new Float64Array(capacity);
   }
 
   /** The new record's row, whose columns the caller fills. */
@@ -74,7 +84,7 @@ export class Rows {
     store: DetailsStore | undefined,
     place: number,
   ): number {
-    if (this.writer.length === CAPACITY) this.end();
+    if (this.writer.length === this.writer.capacity) this.end();
     const { values } = this;
     values.sourceAddress = packet.source;
     values.destinationAddress = packet.destination;

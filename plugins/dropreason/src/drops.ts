@@ -156,7 +156,7 @@ export class Drops {
     this.context.flows.emit(batch);
     const { adv_drop_count, adv_drop_bytes } = this.context.metrics;
     for (let row = 0; row < batch.length; row++) {
-      if (batch.packets(row) === 0) continue; // a sample
+      if (batch.packets(row) === 0 || batch.aside(row)) continue; // a sample, or of nobody who was chosen
       adv_drop_count.add(batch.packets(row), batch, row, batch.dropReason(row));
       adv_drop_bytes.add(batch.bytes(row), batch, row, batch.dropReason(row));
     }

@@ -71,8 +71,8 @@ export class FlowCounts {
     const { adv_forward_count, adv_forward_bytes, adv_tcpflags_count } = this.metrics;
     const { flags } = this;
     for (let row = 0; row < batch.length; row++) {
-      // a record that only says that the flow ended counts nothing
-      if (batch.verdict(row) !== Verdict.FORWARDED || batch.packets(row) === 0) continue;
+      // a record that only says that the flow ended counts nothing, and one that nobody chose for nobody
+      if (batch.verdict(row) !== Verdict.FORWARDED || batch.packets(row) === 0 || batch.aside(row)) continue;
       adv_forward_count.add(batch.packets(row), batch, row);
       adv_forward_bytes.add(batch.bytes(row), batch, row);
       if (batch.tcpFlags(row) === 0) continue;

@@ -4,9 +4,10 @@ import type { EndpointTable } from '../identity/table.ts';
 import { resized } from '../metrics/series-table.ts';
 import { rememberedFlow } from './flow-id.ts';
 import type { TranslationTable } from './nat.ts';
+import type { Selection } from './selection.ts';
 import { Translations } from './translations.ts';
 
-const CELLS = 4; // epoch, source, destination, tap
+const CELLS = 5; // epoch, source, destination, tap, aside
 /** Where translations are known, a connection younger than this is looked up again: word of it may be on its way. */
 const SETTLED_MS = 2000;
 
@@ -18,27 +19,37 @@ export class IdentityStage {
   private readonly endpoints: EndpointTable;
   private readonly translations: Translations;
   private readonly nat: TranslationTable | undefined;
+  private readonly selection: Selection | undefined;
   private cache = new Uint32Array(1024 * CELLS);
   private readonly uplinkRows: number[] = [];
   private readonly words: [number, number, number, number] = [0, 0, 0, 0];
   /** The record at hand has an address that has changed hands lately. */
   private timed = false;
+  /** By row of the batch at hand, where pods are selected. */
+  private marks: Uint8Array | undefined;
 
-  /** `nat`: what the node is known to translate; without it, or where it knows nothing, flows at the uplinks are matched. */
-  constructor(endpoints: EndpointTable, now: () => number = Date.now, nat?: TranslationTable) {
+  /**
+   * `nat`: what the node is known to translate; without it, or where it knows nothing, flows at the uplinks are matched.
+   * `selection`: which records are left aside; without it none are.
+   */
+  constructor(endpoints: EndpointTable, now: () => number = Date.now, nat?: TranslationTable, selection?: Selection) {
     this.endpoints = endpoints;
     this.nat = nat;
+    this.selection = selection;
     this.translations = new Translations(now);
   }
 
+  /** Afterwards `batch.aside(row)` says as well whether the record is one of those that nobody chose. */
   resolve(batch: FlowBatch): void {
     const { endpoints, uplinkRows } = this;
+    const marks = (this.marks = batch.markAside(this.selection?.on === true));
     for (let row = 0; row < batch.length; row++) {
       const flow = rememberedFlow(batch, row);
       const at = flow * CELLS;
       if (flow !== 0 && at < this.cache.length && this.cache[at] === endpoints.epoch && batch.fresh(row) === 0) {
         const { cache } = this;
         batch.setEndpoints(row, cache[at + 1]!, cache[at + 2]!, cache[at + 3]!);
+        if (marks) marks[row] = cache[at + 4]!;
       } else this.lookUp(batch, row);
     }
     if (uplinkRows.length === 0) return;
@@ -168,6 +179,8 @@ export class IdentityStage {
 
   private keep(batch: FlowBatch, row: number, source: number, destination: number, tap: number): void {
     batch.setEndpoints(row, source, destination, tap);
+    const aside = this.marks !== undefined && this.selection!.leaves(batch, row) ? 1 : 0;
+    if (this.marks) this.marks[row] = aside;
     const flow = rememberedFlow(batch, row);
     if (flow === 0) return;
     const at = flow * CELLS;
@@ -177,6 +190,7 @@ export class IdentityStage {
     this.cache[at + 1] = source;
     this.cache[at + 2] = destination;
     this.cache[at + 3] = tap;
+    this.cache[at + 4] = aside;
   }
 }
 

@@ -2,7 +2,9 @@ import type { FlowBatch, Flows, Logger } from '@retina/sdk';
 import type { EndpointTable } from '../identity/table.ts';
 import type { FlowHistory } from './history.ts';
 import { IdentityStage } from './identity-stage.ts';
+import { KeptRows } from './kept-rows.ts';
 import { TranslationTable } from './nat.ts';
+import { Selection } from './selection.ts';
 
 /** A consumer of flow records. The batch is borrowed: valid until the call returns. */
 export type FlowSink = (batch: FlowBatch, source: string) => void;
@@ -14,6 +16,13 @@ export interface SinkStats {
   /** Batches and records the sink threw at; the others went on. */
   readonly failedBatches: number;
   readonly failedRecords: number;
+}
+
+/** What of a plugin's flow records nobody chose. */
+export interface AsideStats {
+  readonly source: string;
+  readonly records: number;
+  readonly packets: number;
 }
 
 export interface FlowPipelineOptions {
@@ -35,37 +44,53 @@ interface Registered {
   nextLog: number;
 }
 
-/** Where flow records pass: endpoints are resolved in place, the history keeps a copy, every sink sees the batch. */
+/**
+ * Where flow records pass: endpoints are resolved in place, the history keeps a copy, every sink sees the batch. Where pods are
+ * selected, records of others end here.
+ */
 export class FlowPipeline {
-  /** Records and batches that passed. */
+  /** Records and batches that came, those that were left aside included. */
   records = 0;
   batches = 0;
   /** What the node is known to translate. */
   readonly translations = new TranslationTable();
+  /** Which records go on. */
+  readonly selection: Selection;
   private readonly endpoints: EndpointTable;
   private readonly history: FlowHistory | undefined;
   private readonly log: Logger | undefined;
   private readonly logEveryMs: number;
   private sinks: readonly Registered[] = [];
+  /** By source. */
+  private readonly aside = new Map<string, { records: number; packets: number }>();
 
   constructor(options: FlowPipelineOptions) {
     this.endpoints = options.endpoints;
+    this.selection = new Selection(options.endpoints);
     this.history = options.history;
     this.log = options.log;
     this.logEveryMs = options.logEveryMs ?? 10_000;
   }
 
   /** What a plugin emits to and resolves by. Each run of a plugin gets one of its own: flow ids belong to it. */
-  source(name: string): Pick<Flows, 'emit' | 'resolve'> {
-    const stage = new IdentityStage(this.endpoints, Date.now, this.translations);
+  source(name: string): Pick<Flows, 'emit' | 'resolve' | 'selecting'> {
+    const { selection } = this;
+    const stage = new IdentityStage(this.endpoints, Date.now, this.translations, selection);
+    const rows = new KeptRows();
     return {
+      get selecting() {
+        return selection.on;
+      },
       emit: (batch) => {
         if (batch.length === 0) return;
         stage.resolve(batch);
         this.batches++;
         this.records += batch.length;
-        this.history?.append(batch);
-        for (const sink of this.sinks) this.deliver(sink, batch, name);
+        const kept = selection.on ? rows.of(batch) : batch;
+        if (kept !== batch) this.leave(name, rows);
+        if (!kept) return;
+        this.history?.append(kept);
+        for (const sink of this.sinks) this.deliver(sink, kept, name);
       },
       resolve: (batch) => stage.resolve(batch),
     };
@@ -80,6 +105,18 @@ export class FlowPipeline {
 
   stats(): readonly SinkStats[] {
     return this.sinks.map(({ sink: _, nextLog: __, ...stats }) => stats);
+  }
+
+  /** What nobody chose, by the plugin whose records they were. */
+  asides(): readonly AsideStats[] {
+    return [...this.aside].map(([source, counts]) => ({ source, ...counts }));
+  }
+
+  private leave(name: string, { records, packets }: KeptRows): void {
+    let counts = this.aside.get(name);
+    if (!counts) this.aside.set(name, (counts = { records: 0, packets: 0 }));
+    counts.records += records;
+    counts.packets += packets;
   }
 
   private deliver(entry: Registered, batch: FlowBatch, source: string): void {

@@ -45,6 +45,16 @@ const SPECS = {
     labels: ['stage', 'component'],
   },
   retina_flow_records_total: { kind: 'counter', help: 'Flow records that reached the flow pipeline.' },
+  retina_flow_not_selected_records_total: {
+    kind: 'counter',
+    help: 'Flow records that end in the flow pipeline, since they are of pods that no annotation or selector chose.',
+    labels: ['component'],
+  },
+  retina_flow_not_selected_packets_total: {
+    kind: 'counter',
+    help: 'Packets in flow records of pods that no annotation or selector chose; those the node as such counts are counted.',
+    labels: ['component'],
+  },
   retina_taps: {
     kind: 'gauge',
     help: 'Tapped interfaces by role and by how programs hang on them.',

@@ -25,6 +25,10 @@ export function readAgent(agent: AgentMetrics, host: AgentReadings): void {
   for (const { name, failedRecords } of host.flows.stats()) {
     of.retina_lost_records_total.set(failedRecords, agent.label('sink'), agent.label(name));
   }
+  for (const { source, records, packets } of host.flows.asides()) {
+    of.retina_flow_not_selected_records_total.set(records, agent.label(source));
+    of.retina_flow_not_selected_packets_total.set(packets, agent.label(source));
+  }
   of.retina_taps.clear();
   for (const { role, mode } of host.tapList()) of.retina_taps.add(1, agent.label(role), agent.label(mode));
 }

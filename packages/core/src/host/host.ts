@@ -22,7 +22,7 @@ import { Identities } from './identities.ts';
 import { nativePart, type NativePart, removeLeftovers } from './kernel.ts';
 import { jsonLogger } from './logger.ts';
 import { LIMITS } from './limits.ts';
-import { podConfig } from './pod-config.ts';
+import { configurePods, podConfig } from './pod-config.ts';
 import { searchPath } from './resolve.ts';
 import { catchStrays } from './strays.ts';
 import type { HostEvents, HostOptions, PodOverride, ReconcileReport } from './types.ts';
@@ -100,6 +100,7 @@ export class Host extends EventEmitter<HostEvents> {
     });
     this.history = new FlowHistory(config.flows.history.records);
     this.flows = new FlowPipeline({ endpoints: this.endpoints, history: this.history, log });
+    configurePods(this, config, {});
     this.apiServers = new ConfiguredApiServers(config.apiServers);
     this.agent = new AgentMetrics(this.metrics, options.version ?? '0.0.0');
     this.taps = native.loader && new TapService(native.loader, config.taps, nodeOnly(config, native.loader), log);
@@ -180,7 +181,7 @@ export class Host extends EventEmitter<HostEvents> {
   /** What the cluster says about pod-level metrics, at once; left out: what the configuration says. */
   overridePods(override: PodOverride): void {
     this.override = override;
-    this.metrics.configurePods(podConfig(this.current, override));
+    configurePods(this, this.current, override);
   }
 
   /** API servers that were found, beside those of the configuration. */
@@ -223,7 +224,7 @@ export class Host extends EventEmitter<HostEvents> {
     this.current = config;
     const pending = untilRestart(before, config);
     if (!same(before.taps, config.taps)) this.taps?.configure(config.taps);
-    this.metrics.configurePods(podConfig(config, this.override));
+    configurePods(this, config, this.override);
     if (!same(before.apiServers, config.apiServers)) this.apiServers.configure(config.apiServers);
     if (!sameNames(before, config)) await this.identities.configure(config);
     const report = { ...(await this.components.apply(config)), pending };

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type BpfHandle, type Plugin, type PluginContext, type Taps } from '@retina/sdk';
+import { type BpfHandle, type Flows, type Plugin, type PluginContext, type Taps } from '@retina/sdk';
 import { parseOptions } from '../config/options.ts';
 import type { ComponentConfig } from '../config/schema.ts';
 import type { FlowPipeline } from '../flows/pipeline.ts';
@@ -70,10 +70,7 @@ function pluginContext(
     metrics: scope.use(store.open(plugin.name, plugin.metrics)).instruments,
     kernel: native.kernel,
     taps: pluginTaps(rank, run, services),
-    flows: {
-      ...pipeline.source(plugin.name),
-      annotate: (annotation) => services.sources.annotate(annotation),
-    },
+    flows: pluginFlows(plugin.name, services),
     endpoints,
     netlink: pluginNetlink(run, native),
     devices: pluginDevices(native),
@@ -94,6 +91,18 @@ function pluginContext(
       scope.step = `after loading ${file}`;
       return new GuardedHandle(loaded, plugin.name, run, services.taps, services.sources);
     },
+  };
+}
+
+function pluginFlows(name: string, { pipeline, sources }: PluginServices): Flows {
+  const source = pipeline.source(name);
+  return {
+    get selecting() {
+      return source.selecting;
+    },
+    emit: source.emit,
+    resolve: source.resolve,
+    annotate: (annotation) => sources.annotate(annotation),
   };
 }
 

@@ -43,7 +43,7 @@ export interface Limits {
 export interface PodOverride {
   /** In place of the configuration's. */
   readonly metrics?: MetricsConfiguration | undefined;
-  /** Only endpoints that an annotation or a selector chose are reported. */
+  /** Only endpoints that an annotation or a selector chose are reported. Default: where the configuration has either. */
   readonly chosen?: boolean;
 }
 

@@ -27,6 +27,7 @@ export function claimProvider(keeper: ClaimKeeper): EndpointProvider {
   return {
     put,
     remove,
+    keys: () => claims.keys(),
     replace: (specs) => {
       const keys = new Set(specs.map((spec) => spec.key));
       for (const key of [...claims.keys()]) if (!keys.has(key)) remove(key);

@@ -43,6 +43,8 @@ export interface EndpointProvider {
   remove(key: string): void;
   /** Makes `specs` all that this provider knows. What is equal stays untouched. */
   replace(specs: readonly EndpointSpec[]): void;
+  /** Of all that it knows. */
+  keys(): IterableIterator<string>;
 }
 
 /** A 16-byte address as four little-endian words. */

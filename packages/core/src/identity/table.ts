@@ -120,6 +120,7 @@ export class EndpointTable extends EndpointLookups {
     if (reaches(before) === reaches(spec))
       claim.spec = spec; // no look-up gives another answer
     else this.reach(claim, spec);
+    if (before.observed !== spec.observed) this.epoch++; // who looks for what is chosen finds something else
     if (claim.id === 0) return;
     this.describe(claim);
     if (!described) this.directory.tell('updated', claim.id);

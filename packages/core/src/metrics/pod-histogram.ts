@@ -58,7 +58,7 @@ export abstract class PodHistogramInstrument
 
   add(counts: ArrayLike<number>, sum: number, batch: FlowBatch, row: number, ...labels: number[]): void {
     const { series } = this;
-    if (!series) return;
+    if (!series || batch.aside(row)) return;
     series.check(counts, sum);
     for (let i = 0; i < labels.length; i++) series.tuple[i + 1] = labels[i]!;
     const at = series.atN(batch, row, this.clock.time);

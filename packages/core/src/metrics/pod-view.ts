@@ -54,6 +54,7 @@ export class PodView {
 
   /** The target that a flow record counts for, or {@link NO_SAMPLE} or {@link NO_ROOM}. */
   resolve(batch: FlowBatch, row: number): number {
+    if (batch.aside(row)) return NO_SAMPLE;
     const flow = rememberedFlow(batch, row);
     const stamp = ((this.generation << 2) | batch.isReply(row)) >>> 0;
     const at = flow * CELLS;

@@ -11,14 +11,19 @@ export interface Played {
   readonly flows: readonly FlowJson[];
 }
 
-/** Plays a recording through a plugin under a real host; needs no rights. What a plugin reads by a timer is not in it. */
+/**
+ * Plays a recording through a plugin under a real host; needs no rights. What a plugin reads by a timer is not in it. `chosen`:
+ * only pods with one of these addresses are reported.
+ */
 export async function playPlugin(
   plugin: Plugin,
   recording: URL,
   options: Readonly<Record<string, unknown>> = {},
+  chosen?: readonly string[],
 ): Promise<Played> {
   const played = replay(readRecording(recording));
   await using running = await runPlugin(plugin, options, played);
+  if (chosen) running.choose(chosen);
   played.play();
   return { metrics: running.metrics, flows: running.flows };
 }

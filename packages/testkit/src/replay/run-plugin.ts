@@ -28,6 +28,23 @@ export class RunningPlugin implements AsyncDisposable {
     });
   }
 
+  /** From now on only pods with one of these addresses are reported, as where annotations choose them. */
+  choose(addresses: readonly string[]): void {
+    const { host } = this;
+    const chosen = host.endpoints.provider(8);
+    for (const address of addresses) {
+      chosen.put({
+        key: address,
+        kind: 'pod',
+        namespace: 'chosen',
+        name: address,
+        addresses: [address],
+        observed: true,
+      });
+    }
+    host.overridePods({ chosen: true });
+  }
+
   /** Every family as it is now. */
   get metrics(): MetricText {
     return new MetricText(renderMetrics(this.host.metrics));
