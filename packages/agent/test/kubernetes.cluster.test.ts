@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { Host, loadConfig, parseAddress } from '@retina/core';
 import * as kube from '@retina/kube';
 import type { Logger } from '@retina/sdk';
@@ -60,12 +60,20 @@ describe.skipIf(whySkipped)(
       const lines: string[] = [];
       const say = (message: string, fields?: object) => void lines.push(`${message} ${JSON.stringify(fields ?? {})}`);
       const logger: Logger = { debug: say, info: say, warn: say, error: say };
-      const { config } = loadConfig({
-        text: `{nodeName: ${nodeName}, exporters: {}, plugins: {}, identity: {local: false}, kubernetes: {kubeconfig: ${kubeconfig}${more}}, ${text}}`,
-        environment: {},
-      });
+      const configOf = (keys: string, kube: string) =>
+        loadConfig({
+          text: `{nodeName: ${nodeName}, exporters: {}, plugins: {}, identity: {local: false}, kubernetes: {kubeconfig: ${kubeconfig}${kube}}, ${keys}}`,
+          environment: {},
+        }).config;
+      const config = configOf(text, more);
       const host = await Host.start(config, { logger, loader: null });
-      const cluster = new Cluster({ host, log: logger, version: '1' });
+      const cluster = new Cluster({ host, log: logger, version: '1', handoverMs: 2000 });
+      /** Goes over to other keys, as a changed file makes an agent do. */
+      const change = async (keys: string, kube = '') => {
+        const next = configOf(keys, kube);
+        await host.reconcile(next);
+        cluster.configure(next);
+      };
       ending.push(async () => {
         cluster[Symbol.dispose]();
         await host.stop();
@@ -73,7 +81,9 @@ describe.skipIf(whySkipped)(
       cluster.configure(config);
       const name = (address: string) => host.endpoints.byAddress(parseAddress(address)!).name;
       const problems = () => host.health().problems.map(({ code, message }) => `${code} ${message}`);
-      return { host, cluster, name, problems, lines, at: (a: string) => host.endpoints.byAddress(parseAddress(a)!) };
+      const at = (a: string) => host.endpoints.byAddress(parseAddress(a)!);
+      const chosen = (a: string) => host.endpoints.observed(at(a).id);
+      return { host, cluster, change, name, problems, lines, at, chosen };
     }
 
     const until = async (what: () => unknown) => {
@@ -139,9 +149,8 @@ describe.skipIf(whySkipped)(
     it('chooses by annotation, and follows it on pods and namespaces', async () => {
       await pod('plain', 'node1', '10.0.1.3');
       await pod('marked', 'node1', '10.0.1.4', { annotations: { 'retina.sh': 'observe' } });
-      const { host, cluster, at } = await agent('enablePodLevel: true, enableAnnotations: true');
+      const { cluster, chosen } = await agent('enablePodLevel: true, enableAnnotations: true');
       await cluster.synced();
-      const chosen = (a: string) => host.endpoints.observed(at(a).id);
       expect([chosen('10.0.1.3'), chosen('10.0.1.4')]).toEqual([false, true]);
       const annotate = (value: string | null) =>
         client.patch(kube.NAMESPACES, { name: 'shop' }, { metadata: { annotations: { 'retina.sh': value } } });
@@ -237,6 +246,54 @@ describe.skipIf(whySkipped)(
       await pod('after', 'node1', '10.0.1.7');
       await until(() => problems().length === 0 && name('10.0.1.7') === 'after');
       await until(() => host.endpoints.findAt(...words('10.0.1.6'), Date.now() + 1) === 0);
+    });
+
+    it('is read anew when its keys change, while every name stays, under the same id', async () => {
+      await pod('plain', 'node1', '10.0.1.11', { labels: { app: 'plain' } });
+      await pod('marked', 'node1', '10.0.1.12', { annotations: { 'retina.sh': 'observe' } });
+      const { host, cluster, change, at, chosen, problems } = await agent('enablePodLevel: true');
+      await cluster.synced();
+      const all = ['10.0.1.11', '10.0.1.12', 'fd00::11', '172.30.0.2', '10.96.0.1'];
+      const look = () => all.map((address) => `${at(address).id} ${at(address).name}`).join();
+      const seen = new Set([look()]);
+      let looking = true;
+      const looks = (async () => {
+        for (; looking; await turn()) seen.add(look());
+      })();
+      const selecting = () => host.flows.selection.on;
+      expect([selecting(), chosen('10.0.1.11'), chosen('10.0.1.12')]).toEqual([false, false, false]);
+      await change('enablePodLevel: true, enableAnnotations: true');
+      await cluster.synced();
+      expect([selecting(), chosen('10.0.1.11'), chosen('10.0.1.12')]).toEqual([true, false, true]);
+      await change('enablePodLevel: true, remoteContext: true', ', podSelector: {matchLabels: {app: plain}}');
+      await cluster.synced();
+      expect([selecting(), chosen('10.0.1.11'), chosen('10.0.1.12')]).toEqual([true, true, false]);
+      await change('enablePodLevel: true');
+      await cluster.synced();
+      looking = false;
+      await looks;
+      expect([selecting(), chosen('10.0.1.11'), problems()]).toEqual([false, false, []]);
+      expect([...seen]).toHaveLength(1);
+      // what has gone meanwhile is not kept
+      await client.delete(kube.PODS, { namespace: 'shop', name: 'plain' });
+      await change('enablePodLevel: true, enableAnnotations: true');
+      await cluster.synced();
+      await until(() => host.endpoints.findAt(...words('10.0.1.11'), Date.now() + 1) === 0);
+      expect(at('10.0.1.12').name).toBe('marked');
+    });
+
+    it('keeps names when keys change while the API server is down, and goes by the new ones when it is back', async () => {
+      await pod('kept', 'node1', '10.0.1.13', { annotations: { 'retina.sh': 'observe' } });
+      const { cluster, change, name, chosen, problems, lines } = await agent('enablePodLevel: true');
+      await cluster.synced();
+      await server.kill();
+      await change('enablePodLevel: true, enableAnnotations: true');
+      await until(() => lines.some((line) => line.startsWith('the cluster does not answer the new configuration')));
+      await until(() => lines.some((line) => line.startsWith('the cluster is followed as the new')));
+      expect([name('10.0.1.13'), name('172.30.0.2'), problems().length]).toEqual(['kept', 'node1', 1]);
+      await server.up();
+      await until(() => chosen('10.0.1.13') && problems().length === 0);
+      expect(name('10.0.1.13')).toBe('kept');
     });
 
     it('goes by MetricsConfiguration objects from the moment they change, and back to its own when they are gone', async () => {

@@ -104,3 +104,23 @@ it('goes on by what it has in force itself, whatever the operator writes down me
   take({ ...facts('a', '', 'drop_count', { ttl: 'soon' }), lastKnown: facts('a', '', 'drop_bytes').spec });
   expect(inForce()).toEqual(['forward_count']);
 });
+
+it('hands over to another one, which only takes note until then; what is in force stays until objects have been read', () => {
+  configurations.synced();
+  take(facts('a', '', 'forward_count'));
+  const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+  const next = (chosen: boolean) =>
+    new Configurations({ problems, overridePods: (one: Override) => (override = one) }, log, chosen, true);
+  const reads = next(true);
+  reads.take('a', facts('a', '', 'drop_count'));
+  expect([inForce(), override.chosen]).toEqual([['forward_count'], false]);
+  reads.follow(configurations, true);
+  expect([inForce(), override.chosen]).toEqual([['forward_count'], true]);
+  configurations[Symbol.dispose]();
+  take(facts('a', '', 'drop_bytes'));
+  expect(inForce()).toEqual(['forward_count']);
+  reads.synced();
+  expect(inForce()).toEqual(['drop_count']);
+  next(true).follow(reads, false); // objects are not read
+  expect(override).toEqual({ chosen: true });
+});

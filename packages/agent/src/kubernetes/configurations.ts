@@ -13,27 +13,45 @@ export class Configurations implements Disposable {
   private isSynced = false;
   private current: { readonly name: string; readonly metrics: MetricsConfiguration } | undefined;
   private said = '';
+  /** Whether the host hears of it. */
+  private live: boolean;
 
-  /** `chosen`: only endpoints that an annotation or a selector chose are reported. */
-  constructor(host: Pick<Host, 'overridePods' | 'problems'>, log: Logger, chosen: boolean) {
+  /**
+   * `chosen`: only endpoints that an annotation or a selector chose are reported. `waits`: it only takes note until
+   * {@link Configurations.follow} is called.
+   */
+  constructor(host: Pick<Host, 'overridePods' | 'problems'>, log: Logger, chosen: boolean, waits = false) {
     this.host = host;
     this.log = log;
     this.chosen = chosen;
-    host.overridePods({ chosen });
+    this.live = !waits;
+    if (this.live) host.overridePods({ chosen });
+  }
+
+  /** Decides from now on, in place of another one. `read`: objects are read at all; then what is in force stays until they have been. */
+  follow(before: Configurations, read: boolean): void {
+    before.live = false;
+    this.live = true;
+    if (read) this.current = before.current;
+    else this.host.problems.delete(PROBLEM);
+    if (this.isSynced) this.apply();
+    else this.tell();
   }
 
   readonly take = (key: string, facts: ConfigurationFacts | undefined): void => {
     if (facts) this.known.set(key, facts);
     else this.known.delete(key);
-    if (this.isSynced) this.apply(); // before, the oldest may still come
+    if (this.isSynced && this.live) this.apply(); // before, the oldest may still come
   };
 
   readonly synced = (): void => {
     this.isSynced = true;
-    this.apply();
+    if (this.live) this.apply();
   };
 
   [Symbol.dispose](): void {
+    if (!this.live) return;
+    this.live = false;
     this.host.problems.delete(PROBLEM);
     this.host.overridePods({});
   }
@@ -61,8 +79,12 @@ export class Configurations implements Disposable {
     }
     if (problem) host.problems.set(PROBLEM, problem);
     else host.problems.delete(PROBLEM);
-    const { name = 'none', metrics } = this.current ?? {};
-    log.info('MetricsConfiguration in force', { name });
-    host.overridePods({ chosen: this.chosen, ...(metrics && { metrics }) });
+    log.info('MetricsConfiguration in force', { name: this.current?.name ?? 'none' });
+    this.tell();
+  }
+
+  private tell(): void {
+    const metrics = this.current?.metrics;
+    this.host.overridePods({ chosen: this.chosen, ...(metrics && { metrics }) });
   }
 }

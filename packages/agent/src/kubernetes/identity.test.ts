@@ -24,6 +24,10 @@ const pod = (name: string, address: string, more: Partial<PodFacts> = {}): PodFa
 const service = (name: string, more: Partial<ServiceFacts> = {}): ServiceFacts => ({
   namespace: 'shop', name, clusterAddresses: ['10.96.0.9'], otherAddresses: [], nodePorts: [], ...more,
 }); // prettier-ignore
+const words = (address: string) => {
+  const view = new DataView(parseAddress(address)!.buffer);
+  return [0, 4, 8, 12].map((i) => view.getUint32(i, true)) as [number, number, number, number];
+};
 const put = (one: PodFacts) => cluster.pod(`${one.namespace}/${one.name}`, one);
 
 describe('a pod', () => {
@@ -170,4 +174,61 @@ it('leaves nothing behind', () => {
   now += 10_000;
   table.sweep();
   expect([...table.list()]).toEqual([]);
+});
+
+describe('another reader that takes over', () => {
+  const node = (zone: string) => ({ name: 'node1', addresses: ['172.30.0.2'], zone });
+  const web = service('web', { selector: [['app', 'web']], nodePorts: [{ protocol: 6, port: 30_080 }] });
+  const apiSlice = { namespace: 'default', service: 'kubernetes', pods: [], addresses: ['192.0.2.1'], ports: [6443] };
+  const next = (choice: Partial<ClusterIdentityOptions['choice']> = {}) =>
+    new ClusterIdentity({ table, nodeName: 'node1', choice: { annotations: false, selectors: false, namespaces: false, ...choice }, onApiServers: (list) => (servers = list), waits: true }); // prettier-ignore
+
+  it('says nothing before, and then leaves ids and names as they are, but for what it knows better', async () => {
+    cluster.node('node1', node('z1'));
+    const other = { name: 'node2', addresses: ['172.30.0.3'], zone: '' };
+    cluster.node('node2', other);
+    cluster.service('shop/web', web);
+    const port = () => table.byId(table.atPort(at('172.30.0.3').id, 6, 30_080)).name;
+    cluster.apiSlice('default/kubernetes', apiSlice);
+    put(pod('a', '10.0.0.1', { annotated: true }));
+    put(pod('gone', '10.0.0.2'));
+    const before = ['10.0.0.1', '172.30.0.2', '10.96.0.9', '192.0.2.1'].map((address) => at(address).id);
+    const after = next({ annotations: true });
+    after.node('node1', node('z2'));
+    after.node('node2', other);
+    after.service('shop/web', service('web', { selector: [['app', 'web']] }));
+    after.apiSlice('default/kubernetes', apiSlice);
+    after.pod('shop/a', pod('a', '10.0.0.1', { annotated: true }));
+    after.pod('shop/new', pod('new', '10.0.0.3'));
+    expect([at('10.0.0.1').zone, at('10.0.0.3').name, observed('10.0.0.1')]).toEqual(['z1', '', false]);
+    let named = false;
+    after.follow(cluster, () => (named = true));
+    cluster.pod('shop/gone', pod('late', '10.0.0.4')); // it has nothing to say any more
+    cluster[Symbol.dispose]();
+    await turn();
+    expect([named, at('10.0.0.1').zone, at('10.0.0.3').name, observed('10.0.0.1')]).toEqual([true, 'z2', 'new', true]);
+    expect(['10.0.0.1', '172.30.0.2', '10.96.0.9', '192.0.2.1'].map((address) => at(address).id)).toEqual(before);
+    expect([at('10.0.0.2').name, at('10.0.0.4').name, port(), servers]).toEqual([
+      'gone',
+      '',
+      'web',
+      ['192.0.2.1:6443'],
+    ]);
+    after.read();
+    expect(table.findAt(...words('10.0.0.2'), now + 1)).toBe(0);
+    expect([at('10.0.0.1').name, port()]).toEqual(['a', 'node2']);
+  });
+
+  it('of thousands lets nobody go nameless, in many turns', async () => {
+    const address = (i: number) => `10.1.${i >> 8}.${i & 255}`;
+    for (let i = 0; i < 1000; i++) put(pod(`p${i}`, address(i)));
+    const after = next({ selectors: true });
+    for (let i = 0; i < 1000; i++) after.pod(`shop/p${i}`, pod(`p${i}`, address(i)));
+    let named = false;
+    let turns = 0;
+    after.follow(cluster, () => (named = true));
+    for (; !named; turns++, await turn()) for (let i = 0; i < 1000; i++) expect(at(address(i)).name).toBe(`p${i}`);
+    expect(turns).toBeGreaterThan(5);
+    expect(Array.from({ length: 1000 }, (_, i) => observed(address(i)))).not.toContain(false);
+  });
 });

@@ -1,15 +1,9 @@
-import type { EndpointProvider, EndpointSpec, EndpointTable } from '@retina/core';
+import type { EndpointSpec, EndpointTable } from '@retina/core';
+import { apiServer, apiServersOf } from './api-servers.ts';
 import type { NamespaceFacts, NodeFacts, PodFacts, ServiceFacts, SliceFacts } from './facts.ts';
+import { Names } from './names.ts';
+import { Pieces } from './pieces.ts';
 import { Services, selects } from './services.ts';
-
-/** Below what a file says (10), above what this host sees (0). What several may be reached by comes after what is somebody's own. */
-const [OWN, SHARED, SERVERS] = [8, 6, 5];
-
-/** Pods that are named anew in one turn of the event loop: some milliseconds. */
-const PODS_A_TURN = 64;
-
-/** What the original calls the API server in labels. */
-const API_SERVER = 'kubernetes-apiserver';
 
 export interface ClusterIdentityOptions {
   readonly table: EndpointTable;
@@ -18,14 +12,15 @@ export interface ClusterIdentityOptions {
   readonly choice: { readonly annotations: boolean; readonly selectors: boolean; readonly namespaces: boolean };
   /** Told whenever it changes: `10.0.0.1:443`. */
   readonly onApiServers: (servers: readonly string[]) => void;
+  /** It only takes note until {@link ClusterIdentity.follow} is called. Default false. */
+  readonly waits?: boolean;
 }
 
 /** The cluster as endpoints: takes what changed, object by object, and keeps the table in line with all of it. */
 export class ClusterIdentity implements Disposable {
   private readonly options: ClusterIdentityOptions;
-  private readonly own: EndpointProvider;
-  private readonly shared: EndpointProvider;
-  private readonly servers: EndpointProvider;
+  /** Undefined before this is who names, and after. */
+  private names: Names | undefined;
   private readonly pods = new Map<string, PodFacts>();
   /** RetinaEndpoints, which stand for pods of other nodes. */
   private readonly stand = new Map<string, PodFacts>();
@@ -36,21 +31,41 @@ export class ClusterIdentity implements Disposable {
   private readonly apiSlices = new Map<string, SliceFacts>();
   /** Pods that wait to be named anew. */
   private readonly due = new Set<string>();
-  private naming: NodeJS.Immediate | undefined;
+  private readonly pieces = new Pieces();
 
   constructor(options: ClusterIdentityOptions) {
     this.options = options;
-    this.own = options.table.provider(OWN);
-    this.shared = options.table.provider(SHARED);
-    this.servers = options.table.provider(SERVERS);
+    if (!options.waits) this.names = new Names(options.table);
   }
 
   [Symbol.dispose](): void {
-    clearImmediate(this.naming);
-    this.due.clear();
-    for (const provider of [this.own, this.shared, this.servers]) provider.replace([]);
-    for (const { nodePorts } of this.services.list()) this.ports(nodePorts, undefined);
+    const names = this.letGo();
+    if (!names) return;
+    names.clear();
     this.options.onApiServers([]);
+  }
+
+  /**
+   * Names from now on, in place of another one; `named` is called once all that is known has its name. Other names of the one before
+   * stay until {@link read} is called.
+   */
+  follow(before: ClusterIdentity, named: () => void): void {
+    this.names = before.letGo();
+    this.names?.age();
+    this.pieces.add(this.nameAll(named));
+  }
+
+  /** Everything has been read once: what {@link follow} left is let go of. */
+  read(): void {
+    if (this.names) this.pieces.add(this.names.dropOld());
+  }
+
+  private letGo(): Names | undefined {
+    const { names } = this;
+    this.pieces.clear();
+    this.due.clear();
+    this.names = undefined;
+    return names;
   }
 
   /** Whether the node this agent runs on is known; undefined while no node is. */
@@ -73,10 +88,8 @@ export class ClusterIdentity implements Disposable {
     set(this.nodes, key, facts);
     for (const address of before?.addresses ?? []) if (this.nodeOf.get(address) === key) this.nodeOf.delete(address);
     for (const address of facts?.addresses ?? []) this.nodeOf.set(address, key);
-    if (facts) {
-      const { name, zone, addresses } = facts;
-      this.own.put({ key: `node ${key}`, kind: 'node', name, node: name, addresses, ...(zone && { zone }) });
-    } else this.own.remove(`node ${key}`);
+    if (facts) this.nameNode(key, facts);
+    else this.names?.own.remove(`node ${key}`);
     if (same(before, facts)) return;
     const addresses = new Set([...(before?.addresses ?? []), ...(facts?.addresses ?? [])]);
     this.again(({ node, nodeAddress }) => node === key || (nodeAddress !== undefined && addresses.has(nodeAddress)));
@@ -92,20 +105,11 @@ export class ClusterIdentity implements Disposable {
   readonly service = (key: string, facts: ServiceFacts | undefined): void => {
     const before = this.services.put(key, facts);
     for (const address of before?.otherAddresses ?? []) {
-      if (!facts?.otherAddresses.includes(address)) this.shared.remove(`service ${key} ${address}`);
+      if (!facts?.otherAddresses.includes(address)) this.names?.shared.remove(`service ${key} ${address}`);
     }
     this.ports(before?.nodePorts, undefined);
-    if (!facts) this.own.remove(`service ${key}`);
-    else {
-      const { namespace, name, clusterAddresses, otherAddresses, apiPorts } = facts;
-      const own = { kind: 'service', namespace, name, service: name } as const;
-      const spec: EndpointSpec = apiPorts ? apiServer(`service ${key}`) : { key: `service ${key}`, ...own };
-      this.own.put({ ...spec, addresses: clusterAddresses });
-      for (const address of otherAddresses) {
-        this.shared.put({ ...own, key: `service ${key} ${address}`, addresses: [address] });
-      }
-      this.ports(facts.nodePorts, clusterAddresses[0]);
-    }
+    if (facts) this.nameService(key, facts);
+    else this.names?.own.remove(`service ${key}`);
     if (before?.apiPorts || facts?.apiPorts) this.tellApiServers();
     if (same(before?.selector, facts?.selector) && headless(before) === headless(facts)) return;
     const namespace = facts?.namespace ?? before?.namespace;
@@ -116,13 +120,9 @@ export class ClusterIdentity implements Disposable {
   readonly headlessSlice = (key: string, facts: SliceFacts | undefined): void => {
     const before = this.services.putSlice(key, facts);
     for (const address of before?.addresses ?? []) {
-      if (!facts?.addresses.includes(address)) this.shared.remove(`slice ${key} ${address}`);
+      if (!facts?.addresses.includes(address)) this.names?.shared.remove(`slice ${key} ${address}`);
     }
-    for (const address of facts?.addresses ?? []) {
-      const { namespace, service } = facts!;
-      const name = { namespace, name: service, service };
-      this.shared.put({ key: `slice ${key} ${address}`, kind: 'service', ...name, addresses: [address] });
-    }
+    if (facts) this.nameSlice(key, facts);
     for (const pod of new Set([...(before?.pods ?? []), ...(facts?.pods ?? [])])) this.name(pod);
   };
 
@@ -131,22 +131,62 @@ export class ClusterIdentity implements Disposable {
     const before = this.apiSlices.get(key);
     set(this.apiSlices, key, facts);
     for (const address of before?.addresses ?? []) {
-      if (!facts?.addresses.includes(address)) this.servers.remove(`slice ${key} ${address}`);
+      if (!facts?.addresses.includes(address)) this.names?.servers.remove(`slice ${key} ${address}`);
     }
-    // Each by itself: one that is a node's, too, is the node's.
-    for (const address of facts?.addresses ?? []) {
-      this.servers.put({ ...apiServer(`slice ${key} ${address}`), addresses: [address] });
-    }
+    if (facts) this.nameServers(key, facts);
     this.tellApiServers();
   };
+
+  /** Puts everything that is known into the table: nodes, services and their slices, then pods. */
+  private *nameAll(named: () => void): Generator<void> {
+    for (const [key, facts] of this.nodes) yield this.nameNode(key, facts);
+    for (const [key, facts] of this.services.list()) yield this.nameService(key, facts);
+    for (const [key, facts] of this.services.listSlices()) yield this.nameSlice(key, facts);
+    for (const [key, facts] of this.apiSlices) yield this.nameServers(key, facts);
+    if (this.apiSlices.size > 0) this.tellApiServers();
+    for (const key of this.pods.keys()) yield this.name(key);
+    for (const key of this.stand.keys()) yield this.name(key);
+    named();
+  }
+
+  private nameNode(key: string, { name, zone, addresses }: NodeFacts): void {
+    this.names?.own.put({ key: `node ${key}`, kind: 'node', name, node: name, addresses, ...(zone && { zone }) });
+  }
+
+  private nameService(key: string, facts: ServiceFacts): void {
+    const { namespace, name, clusterAddresses, otherAddresses, apiPorts, nodePorts } = facts;
+    const own = { kind: 'service', namespace, name, service: name } as const;
+    const spec: EndpointSpec = apiPorts ? apiServer(`service ${key}`) : { key: `service ${key}`, ...own };
+    this.names?.own.put({ ...spec, addresses: clusterAddresses });
+    for (const address of otherAddresses) {
+      this.names?.shared.put({ ...own, key: `service ${key} ${address}`, addresses: [address] });
+    }
+    this.ports(nodePorts, clusterAddresses[0]);
+  }
+
+  private nameSlice(key: string, { namespace, service, addresses }: SliceFacts): void {
+    const name = { namespace, name: service, service };
+    for (const address of addresses) {
+      this.names?.shared.put({ key: `slice ${key} ${address}`, kind: 'service', ...name, addresses: [address] });
+    }
+  }
+
+  /** Each by itself: one that is a node's, too, is the node's. */
+  private nameServers(key: string, { addresses }: SliceFacts): void {
+    for (const address of addresses) {
+      this.names?.servers.put({ ...apiServer(`slice ${key} ${address}`), addresses: [address] });
+    }
+  }
 
   /** Brings the table in line with what is known of a pod. Of one of this node only the pod itself tells. */
   private name(key: string): void {
     this.due.delete(key);
+    if (!this.names) return;
+    const { own } = this.names;
     const stand = this.stand.get(key);
     const facts = this.pods.get(key) ?? (stand && this.nodeNameOf(stand) !== this.options.nodeName ? stand : undefined);
     const id = `pod ${key}`;
-    if (!facts) return this.own.remove(id);
+    if (!facts) return own.remove(id);
     const { namespace, name, addresses, labels, workloads, incarnation } = facts;
     const node = this.nodeNameOf(facts);
     const zone = this.nodes.get(node)?.zone;
@@ -158,23 +198,20 @@ export class ClusterIdentity implements Disposable {
       ...(this.chosen(facts) && { observed: true }),
       ...(incarnation !== undefined && { incarnation }),
     };
-    this.own.put({ key: id, kind: 'pod', namespace, name, addresses, labels, workloads, ...more });
+    own.put({ key: id, kind: 'pod', namespace, name, addresses, labels, workloads, ...more });
   }
 
-  /** What changed is about these pods. A namespace may have thousands of them: the first ones at once, the others in later turns. */
+  /** What changed is about these pods. A namespace may have thousands of them. */
   private again(which: (pod: PodFacts) => boolean): void {
+    if (!this.names) return;
+    const begun = this.due.size > 0;
     for (const [key, facts] of this.pods) if (which(facts)) this.due.add(key);
     for (const [key, facts] of this.stand) if (!this.pods.has(key) && which(facts)) this.due.add(key);
-    if (!this.naming) this.nameDue();
+    if (!begun) this.pieces.add(this.nameDue());
   }
 
-  private nameDue(): void {
-    let left = PODS_A_TURN;
-    for (const key of this.due) {
-      if (left-- === 0) break;
-      this.name(key);
-    }
-    this.naming = this.due.size > 0 ? setImmediate(() => this.nameDue()) : undefined;
+  private *nameDue(): Generator<void> {
+    for (const key of this.due) yield this.name(key);
   }
 
   private nodeNameOf({ node, nodeAddress }: PodFacts): string {
@@ -188,22 +225,13 @@ export class ClusterIdentity implements Disposable {
   }
 
   private ports(ports: ServiceFacts['nodePorts'] = [], address: string | undefined): void {
-    for (const { protocol, port } of ports) this.options.table.nameNodePort(protocol, port, address);
+    for (const { protocol, port } of ports) this.names?.port([protocol, port], address);
   }
 
   private tellApiServers(): void {
-    const service = this.services.get('default/kubernetes');
-    const join = (address: string, port: number) =>
-      address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-    const of = (addresses: readonly string[] = [], ports: readonly number[] = []) =>
-      addresses.flatMap((address) => ports.map((port) => join(address, port)));
-    const behind = [...this.apiSlices.values()].flatMap(({ addresses, ports }) => of(addresses, ports));
-    this.options.onApiServers([...new Set([...of(service?.clusterAddresses, service?.apiPorts), ...behind])].sort());
+    if (!this.names) return;
+    this.options.onApiServers(apiServersOf(this.services.get('default/kubernetes'), this.apiSlices.values()));
   }
-}
-
-function apiServer(key: string): EndpointSpec {
-  return { key, kind: 'api-server', namespace: API_SERVER, name: API_SERVER, service: 'kubernetes' };
 }
 
 function headless(service: ServiceFacts | undefined): boolean {

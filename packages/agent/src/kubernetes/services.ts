@@ -14,8 +14,12 @@ export class Services {
     return this.services.get(key);
   }
 
-  list(): IterableIterator<ServiceFacts> {
-    return this.services.values();
+  list(): MapIterator<[string, ServiceFacts]> {
+    return this.services.entries();
+  }
+
+  listSlices(): MapIterator<[string, SliceFacts]> {
+    return this.slices.entries();
   }
 
   /** Takes a service over, or away; what it was before. */
