@@ -26,6 +26,35 @@ function run(admin: KubeClient, i: number, restarts: number): Promise<unknown> {
   return admin.patch(PODS, { namespace: 'default', name: nameOf(i) }, { status }, { subresource: 'status' });
 }
 
+interface Pace {
+  readonly seconds: number;
+  readonly made: number;
+  readonly refused: number;
+  /** Most milliseconds by which one began after its time: whoever makes the changes, or the API server, could not follow. */
+  readonly lateMs: number;
+}
+
+/** Restarts containers of pods at random, `rate` a second. */
+async function change(admin: KubeClient, forSeconds: number, first: number): Promise<Pace> {
+  let [begun, made, refused, lateMs] = [0, 0, 0, 0];
+  const start = performance.now();
+  const changer = async () => {
+    for (;;) {
+      const at = (begun++ / rate) * 1000;
+      if (at >= forSeconds * 1000) return;
+      const wait = start + at - performance.now();
+      if (wait > 0) await sleep(wait);
+      lateMs = Math.max(lateMs, -wait);
+      await run(admin, Math.floor(Math.random() * pods), first + begun).then(() => made++, () => refused++); // prettier-ignore
+    }
+  };
+  await Promise.all(Array.from({ length: 32 }, changer));
+  return { seconds: (performance.now() - start) / 1000, made, refused, lateMs };
+}
+
+const paceText = ({ seconds, made, refused, lateMs }: Pace) =>
+  `${made} changes in ${seconds.toFixed(1)} s, ${(made / seconds).toFixed(1)} a second, ${refused} refused, begun at most ${lateMs.toFixed(0)} ms late`; // prettier-ignore
+
 const server = await ApiServer.start();
 try {
   const admin = server.client();
@@ -38,6 +67,7 @@ try {
     }
   };
   await Promise.all(Array.from({ length: 16 }, filler));
+  say(`without an operator: ${paceText(await change(admin, 20, 0))}`);
   const file = server.file('operator.yaml');
   writeFileSync(file, CONFIG);
   await using operator = replica(await grant(server, admin, CONFIG), file);
@@ -58,27 +88,18 @@ try {
   const rested = await read();
   say(`at rest: ${between(filled, rested)}`);
   let longest = 0;
-  let begunChanges = 0;
-  let changes = 0;
-  const start = performance.now();
-  const until = start + seconds * 1000;
-  const changer = async () => {
-    for (;;) {
-      const at = start + (begunChanges++ / rate) * 1000;
-      if (at > until) return;
-      if (at > performance.now()) await sleep(at - performance.now());
-      await run(admin, Math.floor(Math.random() * pods), begunChanges).then(() => changes++, () => undefined); // prettier-ignore
-      if (performance.now() > until) return;
-    }
-  };
+  let changing = true;
   const watcher = async () => {
-    for (; performance.now() < until; await sleep(1000)) longest = Math.max(longest, (await read()).oldest);
+    for (; changing; await sleep(1000)) longest = Math.max(longest, (await read()).oldest);
   };
-  await Promise.all([watcher(), ...Array.from({ length: 32 }, changer)]);
+  const watching = watcher();
+  const pace = await change(admin, seconds, 20 * rate);
+  for (let now = await read(); now.waiting > 0; now = await read()) await sleep(50);
   const followed = await read();
-  say(
-    `${changes} changes in ${((followed.at - start) / 1000).toFixed(0)} s: ${between(rested, followed)}; waited at most ${(longest * 1000).toFixed(0)} ms`,
-  );
+  changing = false;
+  await watching;
+  say(`${paceText(pace)}; followed ${((followed.at - rested.at) / 1000 - pace.seconds).toFixed(1)} s after the last`);
+  say(`the operator meanwhile: ${between(rested, followed)}; one waited at most ${(longest * 1000).toFixed(0)} ms`);
 } finally {
   await server.stop();
 }
