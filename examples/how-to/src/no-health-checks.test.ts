@@ -2,17 +2,22 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Endpoint, type EndpointReader, FlowEvent, FlowWriter, Verdict } from '@retina/sdk';
-import { exporterContract } from '@retina/testkit';
+import { exporterContract, fileReceiver } from '@retina/testkit';
 import { afterAll, expect, it } from 'vitest';
 import exporter, { healthChecks } from './no-health-checks.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'retina-quiet-'));
-const file = path.join(folder, 'flows.jsonl');
+let file = path.join(folder, 'flows.jsonl');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 exporterContract(exporter, {
   module: import.meta.resolve('./no-health-checks.ts'),
   options: { file },
+  // What becomes of every record: a file takes what comes.
+  receiver: fileReceiver({
+    options: (there) => ({ file: (file = there) }),
+    count: (text) => text.split('\n').filter((line) => line.includes('"IP"')).length,
+  }),
   refused: [{ file: '' }, { ports: [0] }, { ports: 8080 }],
   check: () => {
     const [first] = readFileSync(file, 'utf8').split('\n');

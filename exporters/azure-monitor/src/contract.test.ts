@@ -1,7 +1,7 @@
 import { Certificates, exporterContract } from '@retina/testkit';
 import { afterAll, expect } from 'vitest';
 import { Azure, CLIENT, RULE, TENANT } from '../test/azure.ts';
-import { behavingAzure } from '../test/behaving.ts';
+import { behavingAzure, behavingInsights } from '../test/behaving.ts';
 import { writeFileSync } from 'node:fs';
 import table from '../azure/table.json' with { type: 'json' };
 import exporter from './index.ts';
@@ -31,6 +31,10 @@ exporterContract(exporter, {
     started.push(one);
     return { credential: { ...credential, authorityHost: one.url }, metrics: { ...metrics, connectionString: one.connectionString } };
   }),
+  metricReceiver: behavingInsights(certificates, (one) => ({
+    credential: { ...credential, authorityHost: one.url },
+    metrics: { ...metrics, connectionString: one.connectionString },
+  })),
   refused: [
     { metrics: { enabled: false } },
     { metrics: { enabled: true } },

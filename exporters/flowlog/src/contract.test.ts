@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ContractReceiver, exporterContract } from '@retina/testkit';
+import { exporterContract, fileReceiver } from '@retina/testkit';
 import { afterAll, expect, vi } from 'vitest';
 import exporter from './index.ts';
 
@@ -9,23 +9,13 @@ const folder = mkdtempSync(join(tmpdir(), 'retina-flowlog-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let path = join(folder, 'log', 'flows.jsonl');
-const lines = () => (existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(0, -1) : []);
-
-/** A file as the other end: it takes what comes. */
-function file(): Promise<ContractReceiver> {
-  path = join(mkdtempSync(join(folder, 'loss-')), 'flows.jsonl');
-  return Promise.resolve({
-    options: { path }, behaviours: ['accept'], behave: () => undefined,
-    get offered() { return lines().length; },
-    get accepted() { return lines().length; },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
-} // prettier-ignore
+const lines = () => readFileSync(path, 'utf8').split('\n').slice(0, -1);
 
 exporterContract(exporter, {
   module: import.meta.resolve('./index.ts'),
   options: { path },
-  receiver: file,
+  // What becomes of every record: a file takes what comes.
+  receiver: fileReceiver({ options: (file) => ({ path: (path = file) }) }),
   refused: [
     { path: '' }, { format: 'xml' }, { allow: [{}] }, { allow: [{ since: '5m' }] }, { deny: [{ pods: 'a' }] }, { fields: ['a..b'] },
     { maxTotalBytes: 4096 }, { maxFileBytes: 8192, maxTotalBytes: 8192, compress: true }, { aggregateSeconds: -1 }, { pth: 'x' },

@@ -1,4 +1,4 @@
-import { exporterContract } from '@retina/testkit';
+import { exporterContract, seriesIn } from '@retina/testkit';
 import { expect } from 'vitest';
 import { overGrpc, overHttp } from '../test/behaving.ts';
 import { pointsOf } from '../test/receiver.ts';
@@ -11,6 +11,7 @@ exporterContract(exporter, {
   module: import.meta.resolve('./index.ts'),
   options: { endpoint: 'http://127.0.0.1:1', protocol: 'http/json', flows },
   receiver: overHttp(taken),
+  metricReceiver: overHttp([], seriesIn),
   refused: [
     { endpoint: 'collector:4317' },
     { endpoint: 'http://user:secret@collector:4317' },
@@ -36,5 +37,6 @@ exporterContract(exporter, {
 
 exporterContract(exporter, {
   options: { endpoint: 'http://127.0.0.1:1', protocol: 'grpc', flows },
-  receiver: overGrpc,
+  receiver: overGrpc(),
+  metricReceiver: overGrpc(seriesIn),
 });

@@ -1,27 +1,12 @@
-import { run } from '@retina/testkit';
+import { importsOf } from '@retina/testkit';
 import { expect, it } from 'vitest';
 
-/** Notes what is asked for while a module is imported. */
-const IMPORT = `
-import { registerHooks } from 'node:module';
-const asked = [];
-registerHooks({
-  resolve(specifier, context, next) {
-    if (/^@(grpc|opentelemetry)\\//.test(specifier)) asked.push(specifier);
-    return next(specifier, context);
-  },
-});
-for (const module of process.argv.slice(1)) await import(module);
-console.log(JSON.stringify(asked));`;
-
-async function asked(...modules: string[]): Promise<string[]> {
-  const urls = modules.map((module) => new URL(module, import.meta.url).href);
-  const args = ['--conditions=@retina/source', '--input-type=module', '--eval', IMPORT, '--', ...urls];
-  const { stdout } = await run(process.execPath, args, { env: { NODE_OPTIONS: '' } });
-  return JSON.parse(stdout) as string[];
-}
+const libraries = async (...modules: string[]) =>
+  (await importsOf(...modules.map((one) => import.meta.resolve(one)))).filter((name) =>
+    /^@(grpc|opentelemetry)\//.test(name),
+  );
 
 it('the libraries of OpenTelemetry and gRPC are loaded with the first instance, not by installing or asking the package', async () => {
-  expect(await asked('./index.ts')).toEqual([]);
-  expect((await asked('./index.ts', './sink.ts')).length).toBeGreaterThan(0);
-});
+  expect(await libraries('./index.ts')).toEqual([]);
+  expect((await libraries('./index.ts', './sink.ts')).length).toBeGreaterThan(0);
+}); // prettier-ignore

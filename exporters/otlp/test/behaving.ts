@@ -4,11 +4,14 @@ import { type GrpcAnswer, GrpcReceiver, retryInfo, status } from './receiver.ts'
 /** Flow records in a request, in either encoding: each has this attribute once. */
 const recordsOf = (body: Buffer): number => body.toString('latin1').split('retina.flow.packets').length - 1;
 
-/** OTLP by HTTP for the rules about loss; what it takes is put into `taken`. */
-export function overHttp(taken: { path: string; body: Buffer }[]): () => Promise<ContractReceiver> {
+/** OTLP by HTTP for the rules about loss, of flow records or (`seriesIn`) of metrics; what it takes is put into `taken`. */
+export function overHttp(
+  taken: { path: string; body: Buffer }[],
+  count: (body: Buffer) => number = recordsOf,
+): () => Promise<ContractReceiver> {
   return httpReceiver({
     options: (url) => ({ endpoint: url }),
-    count: recordsOf,
+    count,
     accept(response, { url = '' }, body) {
       taken.push({ path: url, body });
       response.end('{}');
@@ -17,12 +20,17 @@ export function overHttp(taken: { path: string; body: Buffer }[]): () => Promise
 }
 
 /** The same by gRPC. */
-export async function overGrpc(): Promise<ContractReceiver> {
+export const overGrpc =
+  (count: (body: Buffer) => number = recordsOf) =>
+  () =>
+    grpcReceiver(count);
+
+async function grpcReceiver(count: (body: Buffer) => number): Promise<ContractReceiver> {
   const fate = { offered: 0, accepted: 0 };
   let how: Behaviour = 'accept';
   let turn = 0;
   const receiver = await GrpcReceiver.start((_, body) => {
-    const records = recordsOf(body);
+    const records = count(body);
     fate.offered += records;
     if (how === 'hang') return 'silence';
     if (how === 'refuse') return { code: status.INVALID_ARGUMENT, message: 'not these' };

@@ -1,4 +1,5 @@
-import { exporterContract } from '@retina/testkit';
+import { exporterContract, httpReceiver, seriesIn } from '@retina/testkit';
+import { fields, unsnap } from '../test/decode.ts';
 import exporter from './index.ts';
 
 exporterContract(exporter, {
@@ -18,8 +19,26 @@ exporterContract(exporter, {
   ],
 });
 
+/** A receiver of remote write; by 2.0 it says how many samples it wrote. */
+const remoteWrite = (protocol: 'v1' | 'v2') =>
+  httpReceiver({
+    options: (url) => ({ remoteWrite: { url, protocol } }),
+    count: (body) => seriesIn(unsnap(body)),
+    accept(response, _, body) {
+      const samples = fields(unsnap(body)).filter(([number]) => number === 5).length;
+      if (protocol === 'v2') response.setHeader('X-Prometheus-Remote-Write-Samples-Written', samples);
+      response.writeHead(204).end();
+    },
+  });
+
 exporterContract(exporter, {
   options: { port: false, remoteWrite: { url: 'http://127.0.0.1:9/' } },
+  metricReceiver: remoteWrite('v2'),
   refused: [{ remoteWrite: { url: 'ftp://x' } }, { remoteWrite: { url: 'https://x', password: 'x' } }],
   unmet: [{ remoteWrite: { url: 'https://127.0.0.1:9/', caFile: '/nowhere/ca.pem' } }],
+});
+
+exporterContract(exporter, {
+  options: { port: false, remoteWrite: { url: 'http://127.0.0.1:9/', protocol: 'v1' } },
+  metricReceiver: remoteWrite('v1'),
 });

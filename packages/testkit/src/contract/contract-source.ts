@@ -1,4 +1,14 @@
-import { API, definePlugin, FLOW_STRIDE, FlowBatch, type FlowDetails, FlowWriter, type Plugin } from '@retina/sdk';
+import {
+  API,
+  definePlugin,
+  FLOW_STRIDE,
+  FlowBatch,
+  type FlowDetails,
+  type FlowValues,
+  FlowWriter,
+  type MetricReader,
+  type Plugin,
+} from '@retina/sdk';
 import { z } from 'zod';
 import { mappedAddress } from '../packets/index.ts';
 import { FILLS, random } from './hostile.ts';
@@ -83,8 +93,38 @@ function plainFlows(texts: readonly number[]): FlowBatch {
   return flows.batch();
 }
 
-/** A plugin that emits as many ordinary flow records as it is told to, each unlike every other. */
-export function countedSource(): { readonly plugin: Plugin; emit(records: number): void } {
+/** Series of the suite's own family in the rules about metrics. */
+export const SERIES = 200;
+/** What the value of its label begins with. */
+const MARK = 'steady-series-';
+
+/** A plugin with one gauge of {@link SERIES} series that stay as they are. */
+export function steadySource(): Plugin {
+  return definePlugin({
+    ...MANIFEST,
+    name: 'steady',
+    metrics: { steady_level: { kind: 'gauge', help: 'A level that stays.', labels: ['text'] } },
+    setup(ctx) {
+      for (let i = 0; i < SERIES; i++) ctx.metrics.steady_level.set(i, ctx.label(`${MARK}${i}`));
+    },
+  });
+}
+
+/** Whether all of them are there: not before it has started, and not any more when it has stopped. */
+export function hasSeries(reader: MetricReader): boolean {
+  for (const family of reader.families()) {
+    if (family.name === 'networkobservability_steady_level') return family.live(SERIES - 1);
+  }
+  return false;
+}
+
+/** How many series of the suite's own are in what an exporter sent, its body decompressed: each names itself once. */
+export function seriesIn(body: Uint8Array): number {
+  return Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('latin1').split(MARK).length - 1;
+}
+
+/** A plugin that emits as many ordinary flow records as it is told to, each unlike every other but for what `same` says. */
+export function countedSource(same: FlowValues = {}): { readonly plugin: Plugin; emit(records: number): void } {
   let send: ((batch: FlowBatch) => void) | undefined;
   let made = 0;
   const plugin = definePlugin({
@@ -106,7 +146,7 @@ export function countedSource(): { readonly plugin: Plugin; emit(records: number
         flows.add({
           family: 4, sourceAddress: mappedAddress('10.0.0.1'), destinationAddress: mappedAddress(`10.1.${(made >> 8) & 255}.${made & 255}`),
           protocol: 6, sourcePort: 1024 + (made % 60_000), destinationPort: 443, packets: 1, bytes: 100, verdict: 1, direction: 2,
-          start: Date.now(), end: Date.now(), firstSeen: Date.now(), fresh: 1, flowId: made,
+          start: Date.now(), end: Date.now(), firstSeen: Date.now(), fresh: 1, flowId: made, ...same,
         }); // prettier-ignore
       }
       send!(flows.batch());

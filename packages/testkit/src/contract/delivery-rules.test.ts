@@ -1,10 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { linesOf, receiver, type Send, sendAll, webhook } from '../../test/broken/webhook.ts';
+import {
+  linesOf,
+  metricReceiver,
+  metricWebhook,
+  pushAll,
+  receiver,
+  type Send,
+  sendAll,
+  webhook,
+} from '../../test/broken/webhook.ts';
 import { exporterContract } from './exporter-contract.ts';
 import { exporterRules } from './exporter-rules.ts';
 
 exporterContract(webhook(sendAll), { receiver });
+exporterContract(metricWebhook(pushAll), { metricReceiver });
 
 async function broken(send: Send, rule: RegExp): Promise<string> {
   const found = exporterRules(webhook(send), { receiver }).find(({ name }) => rule.test(name))!;

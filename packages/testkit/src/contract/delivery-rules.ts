@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Host } from '@retina/core';
-import type { Exporter } from '@retina/sdk';
+import type { Exporter, FlowValues } from '@retina/sdk';
 import { replay } from '../replay/index.ts';
 import { countedSource } from './contract-source.ts';
 import { type Behaviour, BEHAVIOURS, type ContractReceiver } from './receiver.ts';
 import { must, type Rule } from './rule.ts';
-import { mustRun, startHost, stateOf } from './run-host.ts';
+import { type Counts, countsOf, mustRun, startHost, stateOf, sumOf } from './run-host.ts';
 
 const RECORDS = 5000;
 const STEP = 500;
@@ -21,25 +21,17 @@ const PUSH = {
 interface Fate {
   readonly seen: number;
   readonly delivered: number;
-  readonly lost: Readonly<Record<string, number>>;
+  readonly lost: Counts;
 }
 
 function fateOf(host: Host): Fate {
-  const lost: Record<string, number> = {};
-  let seen = 0;
-  let delivered = 0;
-  for (const family of host.metrics.families()) {
-    for (let i = 0; i < family.size; i++) {
-      if (!family.live(i)) continue;
-      if (family.name === 'retina_export_records_total') seen += family.value(i);
-      if (family.name === 'retina_export_delivered_records_total') delivered += family.value(i);
-      if (family.name === 'retina_export_lost_records_total') lost[family.label(i, 1)] = family.value(i);
-    }
-  }
-  return { seen, delivered, lost };
+  const total = (name: string) => sumOf(countsOf(host, name, () => ''));
+  return {
+    seen: total('retina_export_records_total'),
+    delivered: total('retina_export_delivered_records_total'),
+    lost: countsOf(host, 'retina_export_lost_records_total', (label) => label('cause')),
+  };
 }
-
-const sum = (lost: Fate['lost']) => Object.values(lost).reduce((all, one) => all + one, 0);
 
 interface Found extends Fate {
   readonly accepted: number;
@@ -55,12 +47,13 @@ export function deliveryRules(
   options: Readonly<Record<string, unknown>>,
   receiver: () => Promise<ContractReceiver>,
   clean: Watched,
+  record: FlowValues = {},
 ): readonly Rule[] {
   const run = async (how: Behaviour, component = exporter, push: object = PUSH): Promise<Found | undefined> => {
     await using there = await receiver();
     if (!(there.behaviours ?? BEHAVIOURS).includes(how)) return undefined;
     there.behave(how);
-    const counted = countedSource();
+    const counted = countedSource(record);
     const given = { ...options, ...there.options, push };
     const host = await startHost({
       plugins: [[counted.plugin, {}]],
@@ -76,7 +69,7 @@ export function deliveryRules(
         await sleep(2);
       }
       const patience = Date.now() + (how === 'hang' ? 500 : 20_000);
-      for (let fate = fateOf(host); fate.delivered + sum(fate.lost) < RECORDS; fate = fateOf(host)) {
+      for (let fate = fateOf(host); fate.delivered + sumOf(fate.lost) < RECORDS; fate = fateOf(host)) {
         if (Date.now() > patience) break; // the end of the host decides about the rest
         await sleep(20);
       }
@@ -86,8 +79,8 @@ export function deliveryRules(
     }
     const fate = fateOf(host);
     must(fate.seen === RECORDS, `of ${RECORDS} flow records ${fate.seen} came to it: does its sink have flows?`);
-    const known = fate.delivered + sum(fate.lost);
-    must(known === RECORDS, `${RECORDS} records, but ${fate.delivered} delivered and ${sum(fate.lost)} lost`);
+    const known = fate.delivered + sumOf(fate.lost);
+    must(known === RECORDS, `${RECORDS} records, but ${fate.delivered} delivered and ${sumOf(fate.lost)} lost`);
     return { ...fate, accepted: there.accepted, offered: there.offered, causes: [...causes] };
   };
 

@@ -5,7 +5,16 @@ import { type Exporter, httpFailure, type Plugin } from '@retina/sdk';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import fine from '../../test/broken/fine.ts';
-import { linesOf, post, receiver, sendAll, webhook } from '../../test/broken/webhook.ts';
+import {
+  linesOf,
+  metricReceiver,
+  metricWebhook,
+  post,
+  pushAll,
+  receiver,
+  sendAll,
+  webhook,
+} from '../../test/broken/webhook.ts';
 import { type ExporterContractOptions, exporterRules } from './exporter-rules.ts';
 import { pluginRules } from './plugin-rules.ts';
 import type { Rule } from './rule.ts';
@@ -172,6 +181,46 @@ const EXPORTERS: Readonly<Record<string, readonly [broken: () => Exporter, said:
     /left behind: \d+ × connection/,
     { receiver: deaf },
   ],
+  'rules about the loss of flow records do not apply: its sink is handed none': [
+    () => webhook(sendAll),
+    /its sink has "flows": give the suite a "receiver"/,
+  ],
+  'delivers every series with every push, once': [
+    () => metricWebhook(async (body, signal, to) => {
+      await to(body, signal);
+      await to(body, signal);
+    }),
+    /series in \d+ pushes of 200/,
+    { metricReceiver },
+  ],
+  'delivers metrics all the same when its receiver fails now and then': [
+    () => metricWebhook((body, signal, to) => to(body, signal).catch(() => undefined)),
+    /count as delivered, but the receiver took/,
+    { metricReceiver },
+  ],
+  'waits for a receiver of metrics that is busy': [
+    () => metricWebhook((body, signal, to) => to(body, signal).catch(() => Promise.reject(httpFailure('r', { status: 400 })))),
+    /refused for good, and the receiver was busy/,
+    { metricReceiver },
+  ],
+  'says that metrics are refused for good, and does not send them again before their time': [
+    () => metricWebhook((body, signal, to) => to(body, signal).catch(() => Promise.reject(httpFailure('r', { status: 503 })))),
+    /throw RETINA_EXPORT_REFUSED/,
+    { metricReceiver },
+  ],
+  'ends in time when its receiver of metrics never answers, and leaves nothing behind': [
+    () => {
+      const mine = new Agent({ keepAlive: true });
+      left.defer(() => mine.destroy());
+      return { ...metricWebhook(pushAll), setup: (ctx) => ({ metrics: () => post(mine, String(ctx.config['url']), 'x').catch(() => undefined) }) };
+    },
+    /left behind: \d+ × connection/,
+    { metricReceiver: deaf },
+  ],
+  'rules about the loss of metrics do not apply: its sink is handed none': [
+    () => metricWebhook(pushAll),
+    /its sink has "metrics": give the suite a "metricReceiver"/,
+  ],
 }; // prettier-ignore
 
 /** One that never answers and whose end nobody sees: connections to it are the exporter's to close. */
@@ -193,8 +242,10 @@ describe('every rule for plugins', () => {
 });
 
 describe('every rule for exporters', () => {
-  it('has one here that breaks it', () =>
-    expect(Object.keys(EXPORTERS)).toEqual(exporterRules(webhook(sendAll), { receiver }).map(({ name }) => name)));
+  it('has one here that breaks it', () => {
+    const rules = [{}, { receiver, metricReceiver }].flatMap((settings) => exporterRules(webhook(sendAll), settings));
+    expect(new Set(Object.keys(EXPORTERS))).toEqual(new Set(rules.map(({ name }) => name)));
+  });
 
   it.each(Object.entries(EXPORTERS))(
     '%s: is seen broken',

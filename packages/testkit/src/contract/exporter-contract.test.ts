@@ -2,10 +2,12 @@ import { createServer } from 'node:http';
 import { API, defineExporter, type Exporter, type Sink } from '@retina/sdk';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { seriesIn } from './contract-source.ts';
 import { exporterContract } from './exporter-contract.ts';
-import { exporterRules } from './exporter-rules.ts';
+import { type ExporterContractOptions, exporterRules } from './exporter-rules.ts';
+import type { ContractReceiver } from './receiver.ts';
 
-const seen = { families: 0, flows: 0, flushed: 0 };
+const seen = { families: 0, series: 0, flows: 0, flushed: 0 };
 
 /** A push exporter that keeps to the contract. */
 const good = defineExporter({
@@ -21,7 +23,9 @@ const good = defineExporter({
         await Promise.resolve();
         for (const family of reader.families()) {
           for (let i = 0; i < family.size; i++) {
-            if (family.live(i)) family.labels.forEach((_, j) => family.label(i, j));
+            if (!family.live(i)) continue;
+            const texts = family.labels.map((_, j) => family.label(i, j));
+            seen.series += seriesIn(Buffer.from(texts.join()));
           }
           seen.families++;
         }
@@ -32,7 +36,21 @@ const good = defineExporter({
   },
 });
 
+/** The other end of one that throws everything away: whatever came was taken. */
+const nowhere = (count: 'flows' | 'series') => (): Promise<ContractReceiver> => {
+  const before = seen[count];
+  const taken = () => seen[count] - before;
+  return Promise.resolve({
+    options: {}, behaviours: ['accept'], behave: () => undefined,
+    get offered() { return taken(); },
+    get accepted() { return taken(); },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  });
+}; // prettier-ignore
+const receivers = { receiver: nowhere('flows'), metricReceiver: nowhere('series') };
+
 exporterContract(good, {
+  ...receivers,
   refused: [{ target: 1 }],
   check: () => {
     expect(seen.families).toBeGreaterThan(3);
@@ -41,9 +59,9 @@ exporterContract(good, {
   },
 });
 
-async function broken(change: Partial<Exporter>): Promise<string[]> {
+async function broken(change: Partial<Exporter>, settings: ExporterContractOptions = {}): Promise<string[]> {
   const names: string[] = [];
-  for (const rule of exporterRules({ ...good, ...change })) {
+  for (const rule of exporterRules({ ...good, ...change }, settings)) {
     await (async () => rule.check())().catch(() => names.push(rule.name));
   }
   return names;
@@ -51,9 +69,11 @@ async function broken(change: Partial<Exporter>): Promise<string[]> {
 
 describe('the contract of exporters finds', () => {
   it('a manifest or options that are wrong', async () => {
-    expect(await broken({ name: 'No Name' })).toContain('its manifest is right');
+    expect(await broken({ name: 'No Name' }, receivers)).toContain('its manifest is right');
     const config = z.object({ target: z.string().default('nowhere') });
-    expect(await broken({ config })).toEqual(['its options round-trip, are described, and wrong ones are refused']);
+    expect(await broken({ config }, receivers)).toEqual([
+      'its options round-trip, are described, and wrong ones are refused',
+    ]);
   });
 
   it('a server that goes on listening', async () => {

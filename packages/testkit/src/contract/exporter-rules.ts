@@ -1,5 +1,5 @@
 import type { Host } from '@retina/core';
-import type { Exporter, Sink } from '@retina/sdk';
+import type { Exporter, FlowValues, Sink } from '@retina/sdk';
 import { replay } from '../replay/index.ts';
 import { source } from './contract-source.ts';
 import { deliveryRules, type Watched } from './delivery-rules.ts';
@@ -7,9 +7,11 @@ import { sabotaged } from './failing-context.ts';
 import { LeakWatch } from './leaks.ts';
 import { lintOptions } from './lint-config.ts';
 import { lintExporter } from './lint-manifest.ts';
+import { metricRules } from './metric-rules.ts';
 import type { ContractReceiver } from './receiver.ts';
 import { ContractError, must, none, type Rule } from './rule.ts';
 import { handlerErrors, mustRun, startHost, stateOf } from './run-host.ts';
+import { wrapSink } from './wrap-sink.ts';
 
 export interface ExporterContractOptions {
   /** The exporter's options for every run: a free port, a place to write to. */
@@ -20,8 +22,12 @@ export interface ExporterContractOptions {
   readonly unmet?: readonly Readonly<Record<string, unknown>>[];
   /** What must be true while it runs: scrape it, read what it wrote. The host has families of every kind and flows on their way. */
   readonly check?: (host: Host) => Promise<void>;
-  /** What it delivers flow records to, for the rules about loss; see `httpReceiver`. Without it those are left out. */
+  /** What it delivers flow records to, for the rules about loss; see `httpReceiver`. Only one whose sink has no `flows` does without. */
   readonly receiver?: () => Promise<ContractReceiver>;
+  /** What the records of those rules are like, where it leaves out others: `{ verdict: Verdict.DROPPED }`. */
+  readonly record?: FlowValues;
+  /** What it delivers metrics to: it counts series (`seriesIn`). Only one whose sink has no `metrics` does without: it is asked, and loses nothing. */
+  readonly metricReceiver?: () => Promise<ContractReceiver>;
 }
 
 /** The contract of exporters as rules; `exporterContract` makes tests of them. */
@@ -60,7 +66,7 @@ export function exporterRules(exporter: Exporter, settings: ExporterContractOpti
       name: 'exports every kind of family, and texts, values and records nobody should send, without an error',
       async check() {
         const bugs = new Set<string>();
-        await using there = await settings.receiver?.();
+        await using there = await (settings.receiver ?? settings.metricReceiver)?.();
         const host = await start(spied(exporter, bugs), { ...options, ...there?.options });
         try {
           mustRun(host, 'exporter', exporter.name);
@@ -137,8 +143,44 @@ export function exporterRules(exporter: Exporter, settings: ExporterContractOpti
         }
       },
     },
-    ...(settings.receiver ? deliveryRules(exporter, options, settings.receiver, clean) : []),
+    ...(settings.receiver
+      ? deliveryRules(exporter, options, settings.receiver, clean, settings.record)
+      : [notApplicable('flows', 'flow records', 'receiver', () => sinkOf(exporter, start))]),
+    ...(settings.metricReceiver
+      ? metricRules(exporter, options, settings.metricReceiver, clean)
+      : [notApplicable('metrics', 'metrics', 'metricReceiver', () => sinkOf(exporter, start))]),
   ];
+}
+
+/** In place of the rules about what becomes of a signal: it is never handed any, so that none can be lost. */
+function notApplicable(
+  signal: 'flows' | 'metrics',
+  what: string,
+  option: keyof ExporterContractOptions,
+  sink: () => Promise<Sink | void>,
+): Rule {
+  return {
+    name: `rules about the loss of ${what} do not apply: its sink is handed none`,
+    async check() {
+      const found = await sink();
+      must(
+        !found?.[signal],
+        `its sink has "${signal}": give the suite a "${option}" that these go to, httpReceiver say`,
+      );
+    },
+  };
+}
+
+/** What its setup returns. */
+async function sinkOf(exporter: Exporter, start: (component: Exporter) => Promise<Host>): Promise<Sink | void> {
+  let sink: Sink | void = undefined as Sink | void;
+  const host = await start({ ...exporter, setup: async (ctx) => (sink = await exporter.setup(ctx)) });
+  try {
+    mustRun(host, 'exporter', exporter.name);
+  } finally {
+    await host.stop();
+  }
+  return sink;
 }
 
 /** The sink's calls are the exporter's as well. */
@@ -163,14 +205,4 @@ function spied(exporter: Exporter, bugs: Set<string>): Exporter {
 function isBug(error: unknown): boolean {
   const bug = [TypeError, RangeError, ReferenceError, SyntaxError, URIError].some((type) => error instanceof type);
   return bug && (error as Error).cause === undefined && !('code' in (error as Error));
-}
-
-function wrapSink(sink: Sink | void, around: <T>(call: () => T) => T): Sink | void {
-  if (!sink) return sink;
-  return {
-    ...(sink.push && { push: sink.push }),
-    ...(sink.metrics && { metrics: (reader, signal) => around(() => sink.metrics!(reader, signal)) }),
-    ...(sink.flows && { flows: (batch, signal) => around(() => sink.flows!(batch, signal)) }),
-    ...(sink.flush && { flush: (signal) => around(() => sink.flush!(signal)) }),
-  };
 }

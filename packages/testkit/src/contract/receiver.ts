@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
 /**
@@ -17,7 +20,7 @@ export interface ContractReceiver extends AsyncDisposable {
   /** Those it can play. Default: all. */
   readonly behaviours?: readonly Behaviour[];
   behave(how: Behaviour): void;
-  /** Flow records it has been sent, and those it took: each time they came. */
+  /** Flow records, or series as {@link seriesIn} counts them, that it has been sent, and those it took: each time they came. */
   readonly offered: number;
   readonly accepted: number;
 }
@@ -25,7 +28,10 @@ export interface ContractReceiver extends AsyncDisposable {
 export interface HttpReceiverSettings {
   /** Options of the exporter that lead to `http://127.0.0.1:port`. */
   options(url: string): Readonly<Record<string, unknown>>;
-  /** Flow records in a request, its body decompressed; 0 for a request of another kind (metrics, a token). */
+  /**
+   * Flow records in a request, its body decompressed; 0 for a request of another kind (metrics, a token). Of a receiver of metrics:
+   * `seriesIn`.
+   */
   count(body: Buffer, request: IncomingMessage): number;
   /** Answers a request that is accepted. Default: status 200, no body. */
   accept?(response: ServerResponse, request: IncomingMessage, body: Buffer): void;
@@ -98,4 +104,33 @@ class HttpReceiver implements ContractReceiver {
     if (this.settings.accept) this.settings.accept(response, request, body);
     else status(200);
   }
+}
+
+export interface FileReceiverSettings {
+  /** Options of the exporter that lead to a file, which is not there yet. */
+  options(file: string): Readonly<Record<string, unknown>>;
+  /** Flow records in its text. Default: a line each. */
+  readonly count?: (text: string) => number;
+}
+
+/** A file, for exporters that write one: it takes what comes, and goes with the rule. */
+export function fileReceiver(settings: FileReceiverSettings): () => Promise<ContractReceiver> {
+  const { count = (text: string) => text.split('\n').length - 1 } = settings;
+  return () => {
+    const folder = mkdtempSync(join(tmpdir(), 'retina-file-'));
+    const file = join(folder, 'records');
+    const records = () => (existsSync(file) ? count(readFileSync(file, 'utf8')) : 0);
+    return Promise.resolve({
+      options: settings.options(file),
+      behaviours: ['accept'],
+      behave: () => undefined,
+      get offered() {
+        return records();
+      },
+      get accepted() {
+        return records();
+      },
+      [Symbol.asyncDispose]: () => Promise.resolve(rmSync(folder, { recursive: true })),
+    });
+  };
 }

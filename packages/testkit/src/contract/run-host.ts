@@ -60,14 +60,26 @@ export function mustRun(host: Host, kind: 'plugin' | 'exporter', name: string): 
 
 /** Handler calls that threw, by the host's own count. */
 export function handlerErrors(host: Host): number {
-  for (const family of host.metrics.families()) {
-    if (family.name !== 'retina_handler_errors_total') continue;
-    let sum = 0;
-    for (let i = 0; i < family.size; i++) if (family.live(i)) sum += family.value(i);
-    return sum;
-  }
-  return 0;
+  return sumOf(countsOf(host, 'retina_handler_errors_total', () => ''));
 }
+
+/** What the host counts in one of its families, added up by a text that `by` makes of a row's labels. */
+export function countsOf(host: Host, name: string, by: (label: (name: string) => string) => string): Counts {
+  const counts: Record<string, number> = {};
+  for (const family of host.metrics.families()) {
+    if (family.name !== name) continue;
+    for (let i = 0; i < family.size; i++) {
+      if (!family.live(i)) continue;
+      const key = by((label) => family.label(i, family.labels.indexOf(label)));
+      counts[key] = (counts[key] ?? 0) + family.value(i);
+    }
+  }
+  return counts;
+}
+
+export type Counts = Readonly<Record<string, number>>;
+
+export const sumOf = (counts: Counts): number => Object.values(counts).reduce((all, one) => all + one, 0);
 
 /** Values no counter or gauge may ever have, one sentence each. */
 export function impossibleValues(host: Host): string[] {

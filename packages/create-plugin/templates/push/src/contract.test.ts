@@ -1,23 +1,21 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { exporterContract } from '@retina/testkit';
-import { afterAll, expect } from 'vitest';
+import { exporterContract, httpReceiver, seriesIn } from '@retina/testkit';
+import { expect } from 'vitest';
 import exporter from './index.ts';
 
 let received = '';
-const server = createServer((request, response) => {
-  request.setEncoding('utf8').on('data', (text: string) => (received += text));
-  request.on('end', () => response.end());
-});
-await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done));
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
 
 exporterContract(exporter, {
   module: import.meta.resolve('./index.ts'),
-  options: { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` },
+  options: { url: 'http://127.0.0.1:1/' }, // nobody is there: what is not about the receiver must work all the same
+  // What becomes of what it sends when its receiver takes it, refuses it, is busy, breaks off or says nothing.
+  metricReceiver: httpReceiver({
+    options: (url) => ({ url }),
+    count: seriesIn,
+    accept(response, _, body) {
+      received += body.toString();
+      response.end();
+    },
+  }),
   refused: [{ url: 'nowhere' }, { url: 'file:///etc/passwd' }, { batchLines: 0 }, { token: '' }],
   check: () => {
     const lines = received.trimEnd().split('\n');
