@@ -1,26 +1,13 @@
-import { type AttributeWriter, address, type Block, isMapped, type Key } from './attribute-writer.ts';
-import { ByteWriter, varintSize } from './byte-writer.ts';
-
-interface Remembered {
-  readonly owner: object | undefined;
-  readonly bytes: Uint8Array;
-}
-
-/** Blocks of one kind that are kept: what is on one node, many times over. */
-const MOST_KEPT = 4096;
+import { type AttributeWriter, address, isMapped, type Key } from './attribute-writer.ts';
+import { BlockWriter } from './block-writer.ts';
+import { varintSize } from './byte-writer.ts';
 
 /** Attributes as they stand in a LogRecord: field 6, a KeyValue each. */
 const ATTRIBUTE = (6 << 3) | 2;
 const VALUE = (2 << 3) | 2;
 
 /** Writes attributes as protocol buffers, without an object in between; what many records share is copied from the last time. */
-export class AttributeBytes extends ByteWriter implements AttributeWriter {
-  private readonly kept: Record<Block, Map<number, Remembered>> = {
-    terms: new Map(), src: new Map(), dst: new Map(), srcOwner: new Map(), dstOwner: new Map(),
-  }; // prettier-ignore
-  /** Where the block begins that is being written out. Blocks do not nest. */
-  private blockStart = 0;
-
+export class AttributeBytes extends BlockWriter implements AttributeWriter {
   text(key: Key, value: string): void {
     const bytes = byteLength(value);
     this.begin(key, 1 + varintSize(bytes) + bytes);
@@ -81,26 +68,7 @@ export class AttributeBytes extends ByteWriter implements AttributeWriter {
     this.begin(key, 2 + size);
     this.buffer[this.length++] = 0x0a;
     this.buffer[this.length++] = size;
-    for (let i = 12; i < 16; i++) {
-      if (i > 12) this.buffer[this.length++] = 0x2e;
-      this.digits(bytes[i]!);
-    }
-  }
-
-  recall(block: Block, id: number, owner: object | undefined): boolean {
-    const known = this.kept[block].get(id);
-    if (known && known.owner === owner) {
-      this.bytes(known.bytes);
-      return true;
-    }
-    this.blockStart = this.length;
-    return false;
-  }
-
-  remember(block: Block, id: number, owner: object | undefined): void {
-    const kept = this.kept[block];
-    if (kept.size >= MOST_KEPT) kept.clear();
-    kept.set(id, { owner, bytes: new Uint8Array(this.buffer.subarray(this.blockStart, this.length)) });
+    this.dotted(bytes);
   }
 
   /** Everything of an attribute before what is in its value, with room for `size` more bytes. */
@@ -109,7 +77,7 @@ export class AttributeBytes extends ByteWriter implements AttributeWriter {
     this.room(bytes.length + size + 16);
     this.buffer[this.length++] = ATTRIBUTE;
     this.varint(bytes.length + 1 + varintSize(size) + size);
-    for (let i = 0; i < bytes.length; i++) this.buffer[this.length++] = bytes[i]!;
+    this.short(bytes);
     this.buffer[this.length++] = VALUE;
     this.varint(size);
   }

@@ -1,65 +1,90 @@
-import { type AttributeWriter, address, type Block, type Key } from './attribute-writer.ts';
+import { type AttributeWriter, address, isMapped, type Key } from './attribute-writer.ts';
+import { BlockWriter } from './block-writer.ts';
 
-interface Remembered {
-  readonly owner: object | undefined;
-  readonly json: string;
-}
+const STRING = Buffer.from('"stringValue":"');
+const INTEGER = Buffer.from('"intValue":');
+const DOUBLE = Buffer.from('"doubleValue":');
+const BOOLEAN = Buffer.from('"boolValue":');
+const ARRAY = Buffer.from('"arrayValue":{"values":[');
+const QUOTE = 0x22;
+const BRACE = 0x7d;
 
-/** Blocks of one kind that are kept: what is on one node, many times over. */
-const MOST_KEPT = 4096;
-
-/** Writes attributes as OTLP's JSON, without an object in between; what many records share is the text of the last time. */
-export class AttributeJson implements AttributeWriter {
-  /** Elements of the array, each behind a comma. */
-  private json = '';
-  private readonly kept: Record<Block, Map<number, Remembered>> = {
-    terms: new Map(), src: new Map(), dst: new Map(), srcOwner: new Map(), dstOwner: new Map(),
-  }; // prettier-ignore
-  /** Where the block begins that is being written out. Blocks do not nest. */
-  private blockStart = 0;
-
-  /** Elements of the array since the last time this was asked. */
-  take(): string {
-    const { json } = this;
-    this.json = '';
-    return json.slice(1);
+/** Writes attributes as OTLP's JSON: elements of an array, each behind a comma. No text is made that is not one already. */
+export class AttributeJson extends BlockWriter implements AttributeWriter {
+  text(key: Key, value: string): void {
+    this.begin(key, STRING);
+    this.quoted(value);
+    this.end();
   }
 
-  text({ json }: Key, value: string): void {
-    this.json += `${json}"stringValue":${JSON.stringify(value)}}}`;
-  }
-
-  number({ json }: Key, value: number): void {
-    if (Number.isInteger(value)) this.json += `${json}"intValue":${value}}}`;
-    else this.json += `${json}"doubleValue":${Number.isFinite(value) ? value : 'null'}}}`;
-  }
-
-  flag({ json }: Key, value: boolean): void {
-    this.json += `${json}"boolValue":${value}}}`;
-  }
-
-  texts({ json }: Key, values: readonly string[]): void {
-    const all = values.map((value) => `{"stringValue":${JSON.stringify(value)}}`);
-    this.json += `${json}"arrayValue":{"values":[${all.join()}]}}}`;
-  }
-
-  address({ json }: Key, bytes: Uint8Array): void {
-    this.json += `${json}"stringValue":"${address(bytes)}"}}`;
-  }
-
-  recall(block: Block, id: number, owner: object | undefined): boolean {
-    const known = this.kept[block].get(id);
-    if (known && known.owner === owner) {
-      this.json += known.json;
-      return true;
+  number(key: Key, value: number): void {
+    if (Number.isInteger(value)) {
+      this.begin(key, INTEGER);
+      this.digits(value);
+    } else {
+      this.begin(key, DOUBLE);
+      if (Number.isFinite(value)) this.digits(value);
+      else this.ascii('null');
     }
-    this.blockStart = this.json.length;
-    return false;
+    this.end();
   }
 
-  remember(block: Block, id: number, owner: object | undefined): void {
-    const kept = this.kept[block];
-    if (kept.size >= MOST_KEPT) kept.clear();
-    kept.set(id, { owner, json: this.json.slice(this.blockStart) });
+  flag(key: Key, value: boolean): void {
+    this.begin(key, BOOLEAN);
+    this.ascii(value ? 'true' : 'false');
+    this.end();
+  }
+
+  texts(key: Key, values: readonly string[]): void {
+    this.begin(key, ARRAY);
+    for (let i = 0; i < values.length; i++) {
+      this.room(32);
+      this.ascii(i > 0 ? ',{' : '{');
+      this.short(STRING);
+      this.quoted(values[i]!);
+      this.buffer[this.length++] = BRACE;
+    }
+    this.room(8);
+    this.ascii(']}');
+    this.end();
+  }
+
+  address(key: Key, bytes: Uint8Array): void {
+    this.begin(key, STRING);
+    if (isMapped(bytes)) this.dotted(bytes);
+    else this.ascii(address(bytes));
+    this.buffer[this.length++] = QUOTE;
+    this.end();
+  }
+
+  /** A text as far as the quote behind it; the one before it stands. Leaves some room. */
+  private quoted(value: string): void {
+    this.room(value.length + 16);
+    const start = this.length;
+    const { buffer } = this;
+    for (let i = 0; i < value.length; i++) {
+      const code = value.charCodeAt(i);
+      if (code < 0x20 || code > 0x7e || code === QUOTE || code === 0x5c) return this.escaped(value, start);
+      buffer[this.length++] = code;
+    }
+    buffer[this.length++] = QUOTE;
+  }
+
+  private escaped(value: string, start: number): void {
+    const json = JSON.stringify(value);
+    this.length = start - 1; // its own quote
+    this.room(json.length * 3 + 16);
+    this.length += this.buffer.write(json, this.length);
+  }
+
+  private begin({ json }: Key, type: Uint8Array): void {
+    this.room(json.length + 96); // of the value: what is no text
+    this.short(json);
+    this.short(type);
+  }
+
+  private end(): void {
+    this.buffer[this.length++] = BRACE;
+    this.buffer[this.length++] = BRACE;
   }
 }

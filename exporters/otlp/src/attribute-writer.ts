@@ -4,7 +4,7 @@ export interface Key {
   /** The field `key` of a KeyValue: tag, length and name. */
   readonly bytes: Uint8Array;
   /** An element of a list in JSON as far as the value's content, the comma before it included. */
-  readonly json: string;
+  readonly json: Uint8Array;
 }
 
 export function key(name: string): Key {
@@ -13,7 +13,7 @@ export function key(name: string): Key {
   return {
     name,
     bytes: Uint8Array.of(0x0a, text.length, ...text),
-    json: `,{"key":${JSON.stringify(name)},"value":{`,
+    json: Buffer.from(`,{"key":${JSON.stringify(name)},"value":{`),
   };
 }
 

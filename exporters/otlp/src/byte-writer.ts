@@ -52,17 +52,48 @@ export class ByteWriter {
       this.length += this.buffer.write(value, this.length, bytes, 'utf8');
       return;
     }
+    this.ascii(value);
+  }
+
+  /** A text of letters below 128. Its room is there. */
+  ascii(value: string): void {
     for (let i = 0; i < value.length; i++) this.buffer[this.length++] = value.charCodeAt(i);
+  }
+
+  /** A few bytes, for which a call would cost more. Their room is there. */
+  short(bytes: Uint8Array): void {
+    const { buffer } = this;
+    let at = this.length;
+    for (let i = 0; i < bytes.length; i++) buffer[at++] = bytes[i]!;
+    this.length = at;
   }
 
   /** A number as JavaScript writes it. Its room, 24 bytes, is there. */
   digits(value: number): void {
-    if (value < 10 && value >= 0 && Number.isInteger(value)) {
-      this.buffer[this.length++] = 0x30 + value;
-      return;
+    const whole = value >>> 0;
+    if (whole !== value) return this.ascii(String(value));
+    let size = 1;
+    for (let left = whole; left > 9; left = (left / 10) >>> 0) size++;
+    this.padded(whole, size);
+  }
+
+  /** The last `size` digits of a whole number below 2^32. Their room is there. */
+  padded(value: number, size: number): void {
+    let left = value;
+    for (let at = this.length + size - 1; at >= this.length; at--) {
+      const more = (left / 10) >>> 0;
+      this.buffer[at] = 0x30 + left - more * 10;
+      left = more;
     }
-    const text = String(value);
-    for (let i = 0; i < text.length; i++) this.buffer[this.length++] = text.charCodeAt(i);
+    this.length += size;
+  }
+
+  /** The last four of 16 bytes, as an IPv4 address. Its room is there. */
+  dotted(bytes: Uint8Array): void {
+    for (let i = 12; i < 16; i++) {
+      if (i > 12) this.buffer[this.length++] = 0x2e;
+      this.digits(bytes[i]!);
+    }
   }
 }
 
