@@ -51,7 +51,20 @@ export function compileFolder(options: CompileOptions): Compiled[] {
       next: "run retina-bpf in the plugin's folder, or name the folder",
     });
   }
+  removeOrphans(options.folder, new Set(names.map((file) => basename(file, '.bpf.c'))));
   return names.sort().map((file) => compileSource(join(sources, file), options));
+}
+
+/** What a program left that is gone or is called otherwise now: it would be packed with the others. */
+function removeOrphans(folder: string, names: ReadonlySet<string>): void {
+  const dist = join(folder, 'dist');
+  for (const file of existsSync(dist) ? readdirSync(dist) : []) {
+    const name = basename(file, '.bpf.stamp'); // only what was made here has a stamp
+    if (name === file || names.has(name)) continue;
+    for (const made of [join(dist, `${name}.bpf.o`), join(folder, 'src', `${name}.gen.ts`), join(dist, file)]) {
+      rmSync(made, { force: true });
+    }
+  }
 }
 
 function compileSource(source: string, { folder, arch, force }: CompileOptions): Compiled {

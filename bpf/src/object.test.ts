@@ -1,4 +1,14 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync, mkdirSync, statSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -95,6 +105,20 @@ describe('an object compiled from the headers', () => {
       expect(compileFolder({ folder: other, arch: 'x86' })[0]).toMatchObject({ changed: false });
       writeFileSync(join(other, 'bpf/sample.bpf.c'), SOURCE.replace('4096', '16384'));
       expect(compileFolder({ folder: other, arch: 'x86' })[0]).toMatchObject({ changed: true });
+    } finally {
+      rmSync(other, { recursive: true, force: true });
+    }
+  });
+
+  it('is gone once its source is called otherwise, and nothing of anybody else with it', () => {
+    const other = mkdtempSync(join(tmpdir(), 'retina-bpf-'));
+    try {
+      cpSync(folder, other, { recursive: true });
+      renameSync(join(other, 'bpf/sample.bpf.c'), join(other, 'bpf/renamed.bpf.c'));
+      writeFileSync(join(other, 'dist/foreign.bpf.o'), 'made elsewhere');
+      compileFolder({ folder: other, arch: 'x86' });
+      expect(readdirSync(join(other, 'dist')).sort()).toEqual(['foreign.bpf.o', 'renamed.bpf.o', 'renamed.bpf.stamp']);
+      expect(readdirSync(join(other, 'src'))).toEqual(['renamed.gen.ts']);
     } finally {
       rmSync(other, { recursive: true, force: true });
     }

@@ -34,7 +34,7 @@ export function pluginRules(plugin: Plugin, settings: PluginContractOptions = {}
     if (!settings.recording) return NOTHING;
     must(
       existsSync(settings.recording),
-      `there is no ${settings.recording.pathname}; record it with RETINA_RECORD=1, as root`,
+      `there is no ${settings.recording.pathname}; record it as root: npm run record, which sets RETINA_RECORD=1`,
     );
     return readRecording(settings.recording);
   };
