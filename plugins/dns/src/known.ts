@@ -32,14 +32,14 @@ export function noFacts(): Facts {
   return { response: false, truncated: false, question: 0, type: 0, query: 0, code: 0, answer: 0, count: 0 };
 }
 
-/** What a message that was just read comes to; the label of an answer only where it counts. */
-export function gather(message: Message, labels: Labels, into: Facts): void {
+/** What a message that was just read comes to; the label of an answer only where it counts, and with `nameless` none of its name. */
+export function gather(message: Message, labels: Labels, into: Facts, nameless = false): void {
   const { name, type, response } = message;
   into.response = response;
   into.truncated = message.truncated;
   into.question = name.length === 0 ? 0 : mix(hashBytes(SEED, name.bytes, 0, name.length), type) || 1;
   into.type = labels.types.id(type);
-  into.query = labels.queries.id(message);
+  into.query = nameless ? 0 : labels.queries.id(message);
   into.code = response ? labels.codes.id(message.code) : 0;
   into.count = response ? labels.counts.id(message.answers) : 0;
   into.answer = 0;

@@ -1,4 +1,5 @@
 import type { FlowBatch, PluginContext } from '@retina/sdk';
+import { Choice } from './choice.ts';
 import { decode, FLAWS, Message, readable } from './decode.ts';
 import type { Config, metrics } from './declarations.ts';
 import { Arena } from './details.ts';
@@ -34,6 +35,9 @@ export class Messages {
   private readonly print = new Print();
   private readonly known = new Known();
   private readonly facts = noFacts();
+  private readonly choice: Choice;
+  /** Nobody chose whom the message is from or to: only the node's totals have it. */
+  private aside = false;
   /** Until when what the message tells of addresses need not be learned again. */
   private learnt = 0;
   private readonly sightings = new Sightings();
@@ -54,6 +58,7 @@ export class Messages {
     this.context = context;
     this.taps = taps;
     this.labels = labels;
+    this.choice = new Choice(context.flows);
     this.pending = new Pending(context.config.maxPending);
     this.hints = context.config.learnNames ? new Hints(context.names) : undefined;
     const outcomes = { counted: context.label('counted'), duplicate: context.label('duplicate'), malformed: context.label('malformed') }; // prettier-ignore
@@ -79,6 +84,10 @@ export class Messages {
   take(packet: Packet, bytes: Uint8Array, from: number, end: number, whole: boolean): void {
     const { print, known, facts, sightings, pending } = this;
     const { metrics } = this.context;
+    const tap = this.taps.get(packet.ifindex);
+    if (tap?.extra) packet.network = true;
+    const [netns, time] = [tap?.netns ?? 0, this.timeOfDay(packet.at)];
+    this.aside = this.choice.leaves(packet, netns, time, (bytes[from + 2]! & 0x80) !== 0);
     print.take(bytes, from, end);
     const place = whole ? known.find(print) : -1;
     const seen = place >= 0;
@@ -88,11 +97,9 @@ export class Messages {
       flaw = decode(bytes, from, end, whole, this.message);
       if (flaw !== 0) metrics.dns_malformed_messages_total.add(1, this.context.label(FLAWS[flaw]!));
       if (!readable(flaw)) return this.outcome(packet, 'malformed');
-      gather(this.message, this.labels, facts);
+      gather(this.message, this.labels, facts, this.aside);
     }
     this.learnt = seen ? known.learnt[place]! : 0;
-    const tap = this.taps.get(packet.ifindex);
-    if (tap?.extra) packet.network = true;
     const { response, question } = facts;
     const tracked = !packet.multicast && !(packet.sourcePort === MDNS && packet.destinationPort === MDNS);
 
@@ -119,14 +126,15 @@ export class Messages {
       else if (counted) metrics.dns_untracked_queries_total.add(1, this.multicast);
     }
     if (seen) known.learnt[place] = this.learnt;
-    else if (flaw === 0 && whole && (counted || !response)) this.remember();
+    else if (!this.aside && flaw === 0 && whole && (counted || !response)) this.remember();
     this.outcome(packet, counted ? 'counted' : 'duplicate');
     // what passes an uplink on its way from or to a pod is told at the pod's interface
     if (!counted && packet.network) return;
     const { rows, arena } = this;
-    const kept = arena.keep(bytes, from, end, latency * 1000);
-    const row = rows.add(packet, tap?.netns ?? 0, this.timeOfDay(packet.at), response, arena.chunk, kept);
-    rows.counted[row] = counted ? 1 : 0;
+    if (this.aside) latency = -1;
+    const kept = this.aside ? 0 : arena.keep(bytes, from, end, latency * 1000);
+    const row = rows.add(packet, netns, time, response, this.aside ? undefined : arena.chunk, kept);
+    rows.counted[row] = counted && !this.aside ? 1 : 0;
     rows.type[row] = facts.type;
     rows.query[row] = facts.query;
     rows.latency[row] = latency;
@@ -157,13 +165,13 @@ export class Messages {
     metrics.dns_response_count.add(1);
     metrics.dns_return_codes_total.add(1, facts.code);
     if (facts.truncated) metrics.dns_truncated_responses_total.add(1);
-    if (!seen) facts.answer = labels.responses.id(this.message, bytes);
+    if (!seen && !this.aside) facts.answer = labels.responses.id(this.message, bytes);
   }
 
   private answered(bytes: Uint8Array, from: number, end: number, seen: boolean, latency: number): void {
     const { message, hints } = this;
     this.context.metrics.dns_latency_seconds.observe(latency);
-    if (!hints || this.now < this.learnt) return;
+    if (!hints || this.aside || this.now < this.learnt) return;
     if (seen) decode(bytes, from, end, true, message);
     const tells = message.addresses > 0 && message.code === NOERROR && message.name.length > 0;
     this.learnt = tells ? hints.learn(message, bytes, this.now) : Infinity;
@@ -189,6 +197,7 @@ export class Messages {
     const { pending, latePacket } = this;
     if (pending.counted[slot] === 0) return;
     this.context.metrics.dns_unanswered_total.add(1);
+    if (pending.queryLabel[slot] === 0) return; // nobody had chosen who asked
     latePacket.addresses.set(pending.addresses(slot));
     latePacket.sourcePort = pending.clientPort(slot);
     latePacket.destinationPort = pending.serverPort(slot);

@@ -1,4 +1,4 @@
-import { playPlugin } from '@retina/testkit';
+import { playPlugin, readRecording, replay, runPlugin } from '@retina/testkit';
 import { describe, expect, it } from 'vitest';
 import plugin from './index.ts';
 
@@ -74,5 +74,39 @@ describe('recorded messages', () => {
       ttl: 7,
       addresses: ['192.0.2.9'],
     });
+  });
+
+  it('of pods that nobody chose count for the node and nothing else', async () => {
+    const { metrics, flows } = await playPlugin(plugin, RECORDING, {}, ['192.0.2.77']);
+    expect(metrics.one(own('dns_request_count'))).toBe(17);
+    expect(metrics.by('return_code', own('dns_return_codes_total'))).toEqual({ NOERROR: 13, NXDOMAIN: 2 });
+    expect(metrics.one(own('dns_latency_seconds_count'))).toBe(15);
+    expect([flows, metrics.select(own('adv_dns_request_count'))]).toEqual([[], []]);
+    expect(metrics.one('retina_flow_not_selected_records_total', { component: 'dns' })).toBe(64);
+  });
+
+  it('of a pod that was chosen are reported as before, and names of others take no place among the labels', async () => {
+    const recording = readRecording(RECORDING);
+    // the first question, over IPv4, is about a name that nobody else asks for
+    const asked = recording.batches.flatMap(({ bytes }) => {
+      const found: Uint8Array[] = [];
+      for (let at = -1; (at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf('\x02a0\x07example', at + 1)) >= 0;)
+        found.push(bytes.subarray(at + 1, at + 2));
+      return found;
+    }); // prettier-ignore
+    for (const letter of asked.slice(0, 4)) letter[0] = 'z'.charCodeAt(0);
+    const play = async (chosen?: readonly string[]) => {
+      const played = replay(recording);
+      await using running = await runPlugin(plugin, { queryLabels: { maxQueries: 5 } }, played);
+      if (chosen) running.choose(chosen);
+      played.play();
+      return { flows: running.flows, queries: running.metrics.by('query', own('adv_dns_request_count')) };
+    };
+    const all = await play();
+    expect(all.queries).toMatchObject({ 'z0.example.com.': 1, overflow: 8 });
+    const wanted = all.flows.filter(({ IP }) => IP.ipVersion === 'IPv6');
+    const { flows, queries } = await play([wanted[0]!.IP.source]);
+    expect(queries).toEqual(Object.fromEntries([0, 1, 2, 3, 4].map((n) => [`a${n}.example.com.`, 1])));
+    expect(flows.map(({ dns }) => dns)).toEqual(wanted.map(({ dns }) => dns));
   });
 });
