@@ -60,6 +60,7 @@ Slab* Port::slab() {
     }
   }
   if (current_ >= 0) return &slabs_[static_cast<size_t>(current_)];
+  reactor_.hand_over();  // what it is to give back may be held back
   // Level-triggered descriptors that are not read would spin until JavaScript catches up. A source that asks for no
   // slab in ready() reads them in any case, and its wake-ups go on.
   if (ready_ && !muted_) {

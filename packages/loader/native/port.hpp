@@ -101,4 +101,6 @@ struct Delivery {
   std::function<void(Napi::Env)> task{};
 };
 
+using Deliveries = std::vector<std::unique_ptr<Delivery>>;
+
 }  // namespace retina

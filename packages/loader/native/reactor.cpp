@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "js.hpp"
 
@@ -114,28 +115,32 @@ void Reactor::when_idle(std::function<void(Napi::Env)> done) {
 }
 
 void Reactor::call_js(napi_env raw, napi_value, void*, void* data) {
-  std::unique_ptr<Delivery> delivery(static_cast<Delivery*>(data));
+  std::unique_ptr<Deliveries> deliveries(static_cast<Deliveries*>(data));
   if (!raw) return;  // the environment is going down
+  for (const auto& delivery : *deliveries) hand_to_js(raw, *delivery);
+}
+
+void Reactor::hand_to_js(napi_env raw, Delivery& delivery) {
   Napi::Env env(raw);
   Napi::HandleScope scope(env);
+  const auto& port = delivery.port;
   try {
-    const auto& port = delivery->port;
-    if (delivery->gone) {
+    if (delivery.gone) {
       port->drop_js();
       port->reactor_.open_.erase(port);
       return;
     }
-    if (delivery->task && (!port || !port->closed)) guarded(env, [&] { delivery->task(env); });
-    if (delivery->batch && !port->closed) {
-      port->on_batch_.Call({Napi::Number::New(env, delivery->slab),
-                            Napi::Number::New(env, static_cast<double>(delivery->rows)),
-                            Napi::Number::New(env, static_cast<double>(delivery->lost))});
+    if (delivery.task && (!port || !port->closed)) guarded(env, [&] { delivery.task(env); });
+    if (delivery.batch && !port->closed) {
+      port->on_batch_.Call({Napi::Number::New(env, delivery.slab),
+                            Napi::Number::New(env, static_cast<double>(delivery.rows)),
+                            Napi::Number::New(env, static_cast<double>(delivery.lost))});
     }
   } catch (const Napi::Error& error) {
     // A handler that throws is an uncaught exception, as with any event handler.
     napi_fatal_exception(raw, error.Value());
   }
-  if (delivery->slab >= 0) delivery->port->give_back(delivery->slab);
+  if (delivery.slab >= 0) port->give_back(delivery.slab);
 }
 
 // ---- any thread
@@ -153,11 +158,22 @@ void Reactor::post(std::function<void()> task) {
   wake();
 }
 
+// ---- native thread
+
 void Reactor::deliver(std::unique_ptr<Delivery> delivery) {
-  if (napi_call_threadsafe_function(channel_, delivery.get(), napi_tsfn_nonblocking) == napi_ok) delivery.release();
+  held_.push_back(std::move(delivery));
+  if (!holding_) hand_over();
 }
 
-// ---- native thread
+void Reactor::hand_over() {
+  holding_ = false;
+  if (!held_.empty()) call(std::exchange(held_, {}));
+}
+
+void Reactor::call(Deliveries deliveries) {
+  auto data = std::make_unique<Deliveries>(std::move(deliveries));
+  if (napi_call_threadsafe_function(channel_, data.get(), napi_tsfn_nonblocking) == napi_ok) data.release();
+}
 
 void Reactor::unwatch(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
 
@@ -227,6 +243,14 @@ void Reactor::serve_returned() {
 }
 
 void Reactor::serve_due(int64_t now) {
+  // JavaScript's thread finds its caches cold each time it wakes: one wake-up for all, and those that wait for no running
+  // program do not go first.
+  holding_ = true;
+  begin_and_drain(now);
+  hand_over();
+}
+
+void Reactor::begin_and_drain(int64_t now) {
   std::vector<std::shared_ptr<Port>> behind_barrier;
   for (const auto& [id, port] : ports_) {
     if (port->closed || !port->due(now)) continue;

@@ -43,16 +43,18 @@ class Reactor {
   /** Runs `task` on the native thread. */
   void post(std::function<void()> task);
   void wake();
-  /** Queues one call into JavaScript. */
-  void deliver(std::unique_ptr<Delivery> delivery);
 
   // On the native thread, for Port.
 
+  /** Queues one call into JavaScript; while sources are served by time, one wake-up is for all of theirs. */
+  void deliver(std::unique_ptr<Delivery> delivery);
   void watch(Port& port, int fd, bool wakes);
   void unwatch(int fd);
   /** Ends a source that threw: it is removed, and its handler gets the error. */
   void fail(Port& port, const Failure& failure);
   int epoll_fd() const { return epoll_; }
+  /** Hands over what is held back until the end of the turn: JavaScript is to go on with it now. */
+  void hand_over();
 
  private:
   void run();
@@ -60,6 +62,9 @@ class Reactor {
   void take_tasks();
   void serve_returned();
   void serve_due(int64_t now);
+  void begin_and_drain(int64_t now);
+  void call(Deliveries deliveries);
+  static void hand_to_js(napi_env env, Delivery& delivery);
   void forget(uint32_t id);
   static void call_js(napi_env env, napi_value callback, void* context, void* data);
   void hold();
@@ -83,6 +88,8 @@ class Reactor {
   // native thread
   std::unordered_map<uint32_t, std::shared_ptr<Port>> ports_;
   Barrier barrier_;
+  bool holding_ = false;
+  Deliveries held_;
 };
 
 /** Monotonic nanoseconds. */

@@ -192,6 +192,29 @@ describe('a table', () => {
   });
 });
 
+describe('sources that are due together', () => {
+  test('come in one turn of the event loop, though some wait for running programs', async () => {
+    using loaded = await spec.load({ constants: { burst: 10, quiet: 1 } });
+    let [turn, together] = [0, 0];
+    const seen = { stream: -1, table: -1 };
+    const note = (source: keyof typeof seen) => {
+      seen[source] = turn;
+      if (seen.stream === seen.table) together++;
+      setImmediate(() => turn++);
+    };
+    using events = loaded.stream('events', event, () => note('stream'), { everyMs: 20 });
+    using totals = loaded.table('totals', total, 20, () => note('table'));
+    await Promise.all([events.flush(), totals.flush()]);
+    for (let beat = 0; beat < 20; beat++) {
+      loaded.program('run').testRun(packet);
+      const before = together + turn;
+      await expect.poll(() => together + turn).toBeGreaterThan(before);
+      await pause(25);
+    }
+    expect(together).toBeGreaterThan(10);
+  });
+});
+
 describe('closing', () => {
   test('ends a source at once and rejects what waits for a flush', async () => {
     using loaded = await spec.load();

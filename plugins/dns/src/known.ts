@@ -4,10 +4,20 @@ import type { Labels } from './labels.ts';
 import type { Print } from './print.ts';
 
 const SLOTS = 4096;
-const WORDS = 48;
 /** Bytes of a message that is remembered; nearly all have less. */
-const MOST = 4 * WORDS;
-const CELLS = 8;
+const MOST = 192;
+/** Cells of one message, which lie together: what it comes to, and right behind that its words. */
+const CELLS = 64;
+const SIZE = 0;
+const MARKS = 1;
+const QUESTION = 2;
+const TYPE = 3;
+const QUERY = 4;
+const CODE = 5;
+const ANSWER = 6;
+const COUNT = 7;
+const LEARNT = 8; // two cells: a double
+const WORDS = 10;
 /** Bit 0: a response; bit 1: truncated. */
 const RESPONSE = 1;
 const TRUNCATED = 2;
@@ -50,11 +60,8 @@ export function gather(message: Message, labels: Labels, into: Facts, nameless =
  * all of them but the id. Each has two places it may be in, so that two that are asked for by turns do not drive each other out.
  */
 export class Known {
-  /** Milliseconds of the process's clock: until when the addresses it tells need not be learned again. */
-  readonly learnt = new Float64Array(SLOTS);
-  private readonly sizes = new Uint16Array(SLOTS);
-  private readonly words = new Int32Array(SLOTS * WORDS);
-  private readonly cells = new Uint32Array(SLOTS * CELLS);
+  private readonly cells = new Int32Array(SLOTS * CELLS);
+  private readonly doubles = new Float64Array(this.cells.buffer);
   private turn = 0;
 
   /** Where the message is; -1 for nowhere. */
@@ -66,45 +73,55 @@ export class Known {
   }
 
   private holds(place: number, print: Print): boolean {
+    const { cells } = this;
+    const at = place * CELLS;
     // nothing of length 0 is kept, so a free place holds nothing
-    if (this.sizes[place] !== print.size || print.size > MOST || print.size <= 2) return false;
-    const { words } = this;
-    const at = place * WORDS;
-    for (let i = 0; i < print.length; i++) if (words[at + i] !== print.words[i]) return false;
+    if (cells[at + SIZE] !== print.size || print.size > MOST || print.size <= 2) return false;
+    const { words, length } = print;
+    for (let i = 0; i < length; i++) if (cells[at + WORDS + i] !== words[i]) return false;
     return true;
+  }
+
+  /** Milliseconds of the process's clock: until when the addresses it tells need not be learned again. */
+  learnt(place: number): number {
+    return this.doubles[(place * CELLS + LEARNT) >> 1]!;
+  }
+
+  setLearnt(place: number, until: number): void {
+    this.doubles[(place * CELLS + LEARNT) >> 1] = until;
   }
 
   read(place: number, into: Facts): void {
     const { cells } = this;
     const at = place * CELLS;
-    const marks = cells[at]!;
+    const marks = cells[at + MARKS]!;
     into.response = (marks & RESPONSE) !== 0;
     into.truncated = (marks & TRUNCATED) !== 0;
-    into.question = cells[at + 1]! | 0;
-    into.type = cells[at + 2]!;
-    into.query = cells[at + 3]!;
-    into.code = cells[at + 4]!;
-    into.answer = cells[at + 5]!;
-    into.count = cells[at + 6]!;
+    into.question = cells[at + QUESTION]!;
+    into.type = cells[at + TYPE]! >>> 0;
+    into.query = cells[at + QUERY]! >>> 0;
+    into.code = cells[at + CODE]! >>> 0;
+    into.answer = cells[at + ANSWER]! >>> 0;
+    into.count = cells[at + COUNT]! >>> 0;
   }
 
   /** Keeps a message that {@link find} has just not found, in place of another if need be. Where it is; -1 for one that is too long. */
   keep(print: Print, facts: Facts): number {
     if (print.size > MOST || print.size <= 2) return NOWHERE;
-    const { cells, words, sizes } = this;
+    const { cells } = this;
     const [first, second] = [print.first & MASK, print.second & MASK];
-    const free = sizes[first] === 0 ? first : sizes[second] === 0 ? second : NOWHERE;
+    const free = cells[first * CELLS + SIZE] === 0 ? first : cells[second * CELLS + SIZE] === 0 ? second : NOWHERE;
     const place = free !== NOWHERE ? free : (this.turn ^= 1) === 0 ? first : second;
-    sizes[place] = print.size;
-    for (let i = 0; i < print.length; i++) words[place * WORDS + i] = print.words[i]!;
     const at = place * CELLS;
-    cells[at] = (facts.response ? RESPONSE : 0) | (facts.truncated ? TRUNCATED : 0);
-    cells[at + 1] = facts.question;
-    cells[at + 2] = facts.type;
-    cells[at + 3] = facts.query;
-    cells[at + 4] = facts.code;
-    cells[at + 5] = facts.answer;
-    cells[at + 6] = facts.count;
+    cells[at + SIZE] = print.size;
+    cells[at + MARKS] = (facts.response ? RESPONSE : 0) | (facts.truncated ? TRUNCATED : 0);
+    cells[at + QUESTION] = facts.question;
+    cells[at + TYPE] = facts.type;
+    cells[at + QUERY] = facts.query;
+    cells[at + CODE] = facts.code;
+    cells[at + ANSWER] = facts.answer;
+    cells[at + COUNT] = facts.count;
+    for (let i = 0; i < print.length; i++) cells[at + WORDS + i] = print.words[i]!;
     return place;
   }
 }

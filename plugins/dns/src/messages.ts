@@ -99,7 +99,7 @@ export class Messages {
       if (!readable(flaw)) return this.outcome(packet, 'malformed');
       gather(this.message, this.labels, facts, this.aside);
     }
-    this.learnt = seen ? known.learnt[place]! : 0;
+    this.learnt = seen ? known.learnt(place) : 0;
     const { response, question } = facts;
     const tracked = !packet.multicast && !(packet.sourcePort === MDNS && packet.destinationPort === MDNS);
 
@@ -125,7 +125,7 @@ export class Messages {
       if (tracked) this.wait(packet, counted);
       else if (counted) metrics.dns_untracked_queries_total.add(1, this.multicast);
     }
-    if (seen) known.learnt[place] = this.learnt;
+    if (seen) known.setLearnt(place, this.learnt);
     else if (!this.aside && flaw === 0 && whole && (counted || !response)) this.remember();
     this.outcome(packet, counted ? 'counted' : 'duplicate');
     // what passes an uplink on its way from or to a pod is told at the pod's interface
@@ -156,7 +156,7 @@ export class Messages {
     const { labels, facts } = this;
     if (facts.query === labels.queries.labels.overflow || facts.answer === labels.responses.labels.overflow) return;
     const place = this.known.keep(this.print, facts);
-    if (place >= 0) this.known.learnt[place] = this.learnt;
+    if (place >= 0) this.known.setLearnt(place, this.learnt);
   }
 
   private countResponse(bytes: Uint8Array, seen: boolean): void {

@@ -77,6 +77,22 @@ describe('a message at several taps', () => {
     const see = sightings();
     expect(see({ tap: 1, at: 0 }, { tap: 2, at: 1 }, { tap: 2, at: 2 }, { tap: 1, at: 3 })).toEqual([true, false, true, false]);
   }); // prettier-ignore
+
+  it('is known among a hundred thousand others, and for as long as it comes again', () => {
+    const all = new Sightings();
+    const bytes = message({ name: 'example.com' });
+    const print = new Print();
+    print.take(bytes, 0, bytes.length);
+    const see = (tap: number, n: number, at: number) =>
+      all.first(packetOf({ tap, at, client: n >> 12, port: n & 4095 }), false, print) ? 1 : 0;
+    let [others, own] = [0, 0];
+    for (let n = 0; n < 100_000; n++) {
+      others += see(1, n, n / 100) + (n >= 1000 ? see(2, n - 1000, n / 100) : 0);
+      // its copies pass two taps by turns, six thousand other messages between them
+      if (n % 3000 === 0) own += see(1 + ((n / 3000) & 1), -1, n / 100);
+    }
+    expect({ others, own }).toEqual({ others: 100_000, own: 17 });
+  });
 });
 
 describe('a response', () => {

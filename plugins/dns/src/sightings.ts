@@ -20,29 +20,24 @@ export class Sightings {
 
   /** Whether it is to be counted here: it was not seen before at another tap. */
   first(packet: Packet, response: boolean, print: Print): boolean {
-    this.key(packet, response, print);
-    if (!this.clients.see(tapOf(packet), packet.at)) return false;
-    return this.servers.see(packet.network ? 1 : 2, packet.at);
+    const { clients, servers } = this;
+    const { words, protocol, sourcePort, destinationPort, at } = packet;
+    clients.key(print, protocol, words, response ? 4 : 0, response ? destinationPort : sourcePort);
+    if (!clients.see(tapOf(packet), at)) return false;
+    servers.key(print, protocol, words, response ? 0 : 4, response ? sourcePort : destinationPort);
+    return servers.see(packet.network ? 1 : 2, at);
   }
 
   /** It is expected, and to be counted, at the tap where its query was counted; this is another one. */
   passing(packet: Packet, print: Print): void {
-    this.key(packet, true, print);
+    this.clients.key(print, packet.protocol, packet.words, 4, packet.destinationPort);
     this.clients.pass(tapOf(packet), packet.at);
   }
 
   /** It has come to the tap where its query was counted. Whether it is to be counted: it is, unless it was at another one, unexpected there. */
   arrived(packet: Packet, print: Print): boolean {
-    this.key(packet, true, print);
+    this.clients.key(print, packet.protocol, packet.words, 4, packet.destinationPort);
     return this.clients.arrive(tapOf(packet), packet.at);
-  }
-
-  private key(packet: Packet, response: boolean, print: Print): void {
-    const { words, protocol, sourcePort, destinationPort } = packet;
-    const first = mix(print.first ^ protocol, print.id);
-    const second = mix(print.second ^ protocol, print.id);
-    this.clients.key(first, second, words, response ? 4 : 0, response ? destinationPort : sourcePort);
-    this.servers.key(first, second, words, response ? 0 : 4, response ? sourcePort : destinationPort);
   }
 }
 
@@ -51,8 +46,12 @@ function tapOf({ ifindex, egress }: Packet): number {
   return ((ifindex << 1) | (egress ? 1 : 0)) + 1;
 }
 
-const WAYS = 4;
+const WAYS = 8;
 const SETS = 4096;
+/** Keys that are remembered: with 40 000 messages a second those of the last 400 ms. */
+const SLOTS = 16_384;
+const AGE_BITS = 18;
+const AGE_MASK = (1 << AGE_BITS) - 1;
 /** A message passes hardly more taps of one node. */
 const TAPS = 3;
 const COUNTED = 2; // messages counted, of this key
@@ -60,11 +59,18 @@ const TAP = 3; // taps: each with the copies it has seen, and how many of them a
 const TAP_CELLS = 3;
 const CELLS = TAP + TAP_CELLS * TAPS;
 
-/** Copies of messages by a key of 64 bits and tap: four keys to a set, of which the oldest gives way. */
+/**
+ * Copies of messages by a key of 64 bits and tap. Keys lie in the order they came in, the newest in place of the oldest, so
+ * that those of now are neighbours in memory; a small index says by hash which of them it may be: in sets of eight, a few
+ * bits of the hash and the key's turn, from which follow its slot and its age.
+ */
 class Copies {
-  private readonly cells = new Int32Array(SETS * WAYS * CELLS);
-  private readonly times = new Float64Array(SETS * WAYS);
+  private readonly cells = new Int32Array(SLOTS * CELLS);
+  private readonly times = new Float64Array(SLOTS);
+  private readonly index = new Int32Array(SETS * WAYS);
   private readonly windowMs: number;
+  /** Keys ever made, and as many as there is room for: what lies in the index from the start is too old to be one. */
+  private turn = SLOTS + 1;
   private keyFirst = 0;
   private keySecond = 0;
 
@@ -72,7 +78,10 @@ class Copies {
     this.windowMs = windowMs;
   }
 
-  key(first: number, second: number, words: Int32Array, from: number, port: number): void {
+  /** What is looked for next: a message, and the address and port at one end of it. */
+  key(print: Print, protocol: number, words: Int32Array, from: number, port: number): void {
+    let first = mix(print.first ^ protocol, print.id);
+    let second = mix(print.second ^ protocol, print.id);
     for (let i = from; i < from + 4; i++) {
       first = mix(first, words[i]!);
       second = mix(second, words[i]!);
@@ -132,24 +141,51 @@ class Copies {
 
   /** Cells of the key, made anew unless it was seen a moment ago. */
   private slot(at: number): number {
-    const { cells, times, keyFirst, keySecond } = this;
+    const { cells, times, index, keyFirst, keySecond } = this;
     const set = (keyFirst & (SETS - 1)) * WAYS;
-    let chosen = set;
+    const mark = keySecond & ~AGE_MASK;
+    let oldest = set;
+    let most = -1;
     for (let way = set; way < set + WAYS; way++) {
-      const cell = way * CELLS;
-      if (cells[cell] === keyFirst && cells[cell + 1] === keySecond) {
-        const fresh = Math.abs(at - times[way]!) <= this.windowMs;
-        times[way] = at;
-        if (!fresh) cells.fill(0, cell + 2, cell + CELLS);
-        return cell;
+      const entry = index[way]!;
+      const age = (this.turn - entry) & AGE_MASK;
+      if ((entry & ~AGE_MASK) === mark && age <= SLOTS) {
+        let slot = entry & (SLOTS - 1);
+        if (cells[slot * CELLS] === keyFirst && cells[slot * CELLS + 1] === keySecond) {
+          const fresh = Math.abs(at - times[slot]!) <= this.windowMs;
+          if (age > SLOTS / 2) slot = this.renew(way, mark, slot);
+          times[slot] = at;
+          if (!fresh) forget(cells, slot * CELLS);
+          return slot * CELLS;
+        }
       }
-      if (times[way]! < times[chosen]!) chosen = way;
+      if (age > most) [oldest, most] = [way, age];
     }
-    const cell = chosen * CELLS;
-    cells.fill(0, cell + 2, cell + CELLS);
+    const slot = this.take(oldest, mark);
+    times[slot] = at;
+    const cell = slot * CELLS;
     cells[cell] = keyFirst;
     cells[cell + 1] = keySecond;
-    times[chosen] = at;
+    forget(cells, cell);
     return cell;
   }
+
+  /** The next slot, found by this place of the index from now on. */
+  private take(way: number, mark: number): number {
+    const { turn } = this;
+    this.index[way] = mark | turn;
+    this.turn = (turn + 1) & AGE_MASK;
+    return turn & (SLOTS - 1);
+  }
+
+  /** Moves a key that is in use still among the newest, so that none comes in its place. */
+  private renew(way: number, mark: number, from: number): number {
+    const slot = this.take(way, mark);
+    this.cells.copyWithin(slot * CELLS, from * CELLS, (from + 1) * CELLS);
+    return slot;
+  }
+}
+
+function forget(cells: Int32Array, cell: number): void {
+  for (let at = cell + COUNTED; at < cell + CELLS; at++) cells[at] = 0;
 }
