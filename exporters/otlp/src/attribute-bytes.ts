@@ -61,14 +61,14 @@ export class AttributeBytes extends BlockWriter implements AttributeWriter {
     }
   }
 
-  address(key: Key, bytes: Uint8Array): void {
-    if (!isMapped(bytes)) return this.text(key, address(bytes));
+  address(key: Key, bytes: Uint8Array, at: number): void {
+    if (!isMapped(bytes, at)) return this.text(key, address(bytes, at));
     let size = 7; // three dots, and a digit of each
-    for (let i = 12; i < 16; i++) size += bytes[i]! > 99 ? 2 : bytes[i]! > 9 ? 1 : 0;
+    for (let i = at + 12; i < at + 16; i++) size += bytes[i]! > 99 ? 2 : bytes[i]! > 9 ? 1 : 0;
     this.begin(key, 2 + size);
     this.buffer[this.length++] = 0x0a;
     this.buffer[this.length++] = size;
-    this.dotted(bytes);
+    this.dotted(bytes, at);
   }
 
   /** Everything of an attribute before what is in its value, with room for `size` more bytes. */

@@ -49,10 +49,10 @@ export class AttributeJson extends BlockWriter implements AttributeWriter {
     this.end();
   }
 
-  address(key: Key, bytes: Uint8Array): void {
+  address(key: Key, bytes: Uint8Array, at: number): void {
     this.begin(key, STRING);
-    if (isMapped(bytes)) this.dotted(bytes);
-    else this.ascii(address(bytes));
+    if (isMapped(bytes, at)) this.dotted(bytes, at);
+    else this.ascii(address(bytes, at));
     this.buffer[this.length++] = QUOTE;
     this.end();
   }

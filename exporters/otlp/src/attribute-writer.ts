@@ -26,17 +26,17 @@ export interface AttributeWriter {
   number(key: Key, value: number): void;
   flag(key: Key, value: boolean): void;
   texts(key: Key, values: readonly string[]): void;
-  /** 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, as text. */
-  address(key: Key, bytes: Uint8Array): void;
+  /** The 16 bytes from `at` on, in network order, IPv4 as ::ffff:a.b.c.d, as text. */
+  address(key: Key, bytes: Uint8Array, at: number): void;
   /** Writes a block that was remembered under this number and of this owner; false where it has to be written out, then `remember`ed. */
   recall(block: Block, id: number, owner: object | undefined): boolean;
   remember(block: Block, id: number, owner: object | undefined): void;
 }
 
-/** RFC 5952 text of 16 bytes, IPv4 without its prefix. */
-export function address(bytes: Uint8Array): string {
-  if (isMapped(bytes)) return `${bytes[12]}.${bytes[13]}.${bytes[14]}.${bytes[15]}`;
-  const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
+/** RFC 5952 text of the 16 bytes from `at` on, IPv4 without its prefix. */
+export function address(bytes: Uint8Array, at: number): string {
+  if (isMapped(bytes, at)) return bytes.subarray(at + 12, at + 16).join('.');
+  const groups = Array.from({ length: 8 }, (_, i) => (bytes[at + 2 * i]! << 8) | bytes[at + 2 * i + 1]!);
   let best = { at: -1, length: 1 }; // a single zero group is not shortened
   for (let i = 0; i < 8; i++) {
     let n = 0;
@@ -49,7 +49,7 @@ export function address(bytes: Uint8Array): string {
   return `${text(groups.slice(0, best.at))}::${text(groups.slice(best.at + best.length))}`;
 }
 
-export function isMapped(bytes: Uint8Array): boolean {
-  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false;
-  return bytes[10] === 0xff && bytes[11] === 0xff;
+export function isMapped(bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[at + i] !== 0) return false;
+  return bytes[at + 10] === 0xff && bytes[at + 11] === 0xff;
 }

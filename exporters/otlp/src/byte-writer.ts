@@ -88,11 +88,11 @@ export class ByteWriter {
     this.length += size;
   }
 
-  /** The last four of 16 bytes, as an IPv4 address. Its room is there. */
-  dotted(bytes: Uint8Array): void {
+  /** The last four of the 16 bytes from `at` on, as an IPv4 address. Its room is there. */
+  dotted(bytes: Uint8Array, at: number): void {
     for (let i = 12; i < 16; i++) {
       if (i > 12) this.buffer[this.length++] = 0x2e;
-      this.digits(bytes[i]!);
+      this.digits(bytes[at + i]!);
     }
   }
 }

@@ -1,4 +1,14 @@
-import { Direction, type Endpoint, type EndpointReader, type FlowBatch, Reply, TCP_FLAGS, Verdict } from '@retina/sdk';
+import {
+  Direction,
+  type Endpoint,
+  type EndpointReader,
+  FLOW_OFFSETS,
+  FLOW_STRIDE,
+  type FlowBatch,
+  Reply,
+  TCP_FLAGS,
+  Verdict,
+} from '@retina/sdk';
 import { type AttributeWriter, type Block, type Key, key } from './attribute-writer.ts';
 import type { FlowTotals } from './flow-totals.ts';
 import { clean } from './points.ts';
@@ -96,8 +106,10 @@ export function writeIdentity(
 ): void {
   const workload = by === 'workload';
   if (!workload) {
-    out.address(K.sourceAddress, batch.sourceAddress(row));
-    out.address(K.destinationAddress, batch.destinationAddress(row));
+    // Where they stand: a view of each would be what is collected most.
+    const at = row * FLOW_STRIDE;
+    out.address(K.sourceAddress, batch.buffer, at + FLOW_OFFSETS.sourceAddress);
+    out.address(K.destinationAddress, batch.buffer, at + FLOW_OFFSETS.destinationAddress);
   }
   writeTerms(out, batch, row);
   if (batch.verdict(row) === Verdict.DROPPED) {

@@ -12,13 +12,13 @@ export interface FlowSum {
 }
 
 /** Time after which adding up gives way to the event loop, and rows between two looks at the clock. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 const ROWS_PER_LOOK = 64;
 
 /** Adds up rows by who they are about. */
 export async function addUp(
   batch: FlowBatch,
-  rows: readonly number[],
+  rows: ArrayLike<number>,
   by: Exclude<Aggregate, 'none'>,
   { texts, scratch, signal }: { texts: FlowTexts; scratch: AttributeBytes; signal: AbortSignal },
 ): Promise<FlowSum[]> {

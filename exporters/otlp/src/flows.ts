@@ -19,7 +19,7 @@ const REQUEST_BYTES = 1024 * 1024;
 /** Requests on their way at a time: one is written while others are compressed, sent and answered. */
 const UNDERWAY = 4;
 /** Time after which writing a request gives way to the event loop, and records between two looks at the clock. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 const RECORDS_PER_LOOK = 32;
 
 export interface FlowPushOptions {
@@ -37,7 +37,7 @@ export interface FlowPushOptions {
 interface Work {
   readonly batch: FlowBatch;
   /** One each, in order; of a sum its first. */
-  readonly rows: readonly number[];
+  readonly rows: ArrayLike<number>;
   readonly sums: readonly FlowSum[] | undefined;
 }
 
@@ -59,6 +59,7 @@ export class FlowPush {
   private readonly loss: LossTrace;
   private readonly one = new FlowTotals();
   private readonly scratch = new AttributeBytes();
+  private rows = new Uint32Array(0);
   /** The last answer was a good one. Until then requests go alone: a receiver in trouble gets no more of it. */
   private well = false;
 
@@ -72,9 +73,8 @@ export class FlowPush {
   }
 
   async push(batch: FlowBatch, signal: AbortSignal): Promise<PartialDelivery | undefined> {
-    const { wanted, texts, config } = this.options;
-    const rows: number[] = [];
-    for (let row = 0; row < batch.length; row++) if (wanted(batch, row)) rows.push(row);
+    const { texts, config } = this.options;
+    const rows = this.select(batch);
     const { aggregate } = config.flows;
     const sums =
       aggregate === 'none' ? undefined : await addUp(batch, rows, aggregate, { texts, scratch: this.scratch, signal });
@@ -103,6 +103,15 @@ export class FlowPush {
     return partly(delivery, [...left, ...rowsOf(work, from, work.rows.length)], error);
   }
 
+  /** Rows that are wanted. In the same memory each time: it outlives what is young, and would be collected as what is old. */
+  private select(batch: FlowBatch): Uint32Array {
+    const { wanted } = this.options;
+    if (this.rows.length < batch.length) this.rows = new Uint32Array(batch.length);
+    let length = 0;
+    for (let row = 0; row < batch.length; row++) if (wanted(batch, row)) this.rows[length++] = row;
+    return this.rows.subarray(0, length);
+  }
+
   /** Writes one request, from record `from` on. */
   private async pack(work: Work, from: number, signal: AbortSignal): Promise<Parcel> {
     const { request } = this;
@@ -113,7 +122,7 @@ export class FlowPush {
     const to = await this.write(work, from, signal);
     await turn(); // what is put together is copied
     signal.throwIfAborted();
-    return { from, to, flows: rowsOf(work, from, to).length, lost, body: request.end() };
+    return { from, to, flows: flowsIn(work, from, to), lost, body: request.end() };
   }
 
   private async send({ from, to, flows, lost, body }: Parcel, delivery: Delivery, signal: AbortSignal): Promise<void> {
@@ -153,7 +162,13 @@ export class FlowPush {
 
 /** Rows of the batch that records from one to another stand for. */
 function rowsOf({ rows, sums }: Work, from: number, to: number): readonly number[] {
-  return sums ? sums.slice(from, to).flatMap((sum) => sum.rows) : rows.slice(from, to);
+  if (sums) return sums.slice(from, to).flatMap((sum) => sum.rows);
+  return Array.from({ length: to - from }, (_, i) => rows[from + i]!);
+}
+
+/** How many those are. */
+function flowsIn({ sums }: Work, from: number, to: number): number {
+  return sums ? sums.slice(from, to).reduce((all, sum) => all + sum.rows.length, 0) : to - from;
 }
 
 function partly(delivery: Delivery, left: number[], { retryAfterMs, found }: RetinaError): PartialDelivery {

@@ -118,5 +118,5 @@ describe('addresses', () => {
     ['00000000000000000000000000000001', '::1'],
     ['20010db8000000010001000100010001', '2001:db8:0:1:1:1:1:1'],
     ['20010db8000000000001000000000000', '2001:db8:0:0:1::'],
-  ])('%s is %s', (hex, text) => expect(address(bytes(hex))).toBe(text));
+  ])('%s is %s', (hex, text) => expect(address(bytes(hex), 0)).toBe(text));
 });

@@ -82,8 +82,8 @@ class AttributeObject implements AttributeWriter {
   texts({ name }: Key, values: readonly string[]): void {
     this.attributes[name] = [...values];
   }
-  address({ name }: Key, bytes: Uint8Array): void {
-    this.attributes[name] = address(bytes);
+  address({ name }: Key, bytes: Uint8Array, at: number): void {
+    this.attributes[name] = address(bytes, at);
   }
   recall(): boolean {
     return false;
