@@ -243,8 +243,8 @@ void Reactor::serve_returned() {
 }
 
 void Reactor::serve_due(int64_t now) {
-  // JavaScript's thread finds its caches cold each time it wakes: one wake-up for all, and those that wait for no running
-  // program do not go first.
+  // JavaScript's thread finds its caches cold each time it wakes: one wake-up for all, and those that wait for no
+  // running program do not go first.
   holding_ = true;
   begin_and_drain(now);
   hand_over();
