@@ -1,5 +1,5 @@
 import type { KernelFeatures } from '@retina/sdk';
-import { type KernelChecks, KernelRun, NodeWorld, PluginHost, World } from '@retina/testkit/kernels';
+import { type KernelChecks, KernelRun, NodeWorld, PluginHost, run, World } from '@retina/testkit/kernels';
 import type { PluginResult, PluginTask, ProgramResult } from '../results.ts';
 import { linkedPrograms } from './bpftool.ts';
 import { loadEach } from './programs.ts';
@@ -14,8 +14,11 @@ export async function testPlugin(task: PluginTask, kernel: KernelFeatures): Prom
   const begun = Date.now();
   const result: Writable<PluginResult> = { name: task.name, programs: [], state: 'failed', causes: [], hooks: {}, findings: [], seconds: 0 }; // prettier-ignore
   try {
+    const checks = task.checks ? ((await import(task.checks)) as { default: KernelChecks }).default : undefined;
+    // natively there may be none to load
+    for (const module of checks?.modules ?? []) await run('modprobe', [module], { mayFail: true });
     result.programs = (await Promise.all(task.objects.map(loadEach))).flat();
-    await runChecks(task, kernel, result);
+    await runChecks(task, checks, kernel, result);
   } catch (error) {
     result.error = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE);
   }
@@ -23,8 +26,12 @@ export async function testPlugin(task: PluginTask, kernel: KernelFeatures): Prom
   return result;
 }
 
-async function runChecks(task: PluginTask, kernel: KernelFeatures, result: Writable<PluginResult>): Promise<void> {
-  const checks = task.checks ? ((await import(task.checks)) as { default: KernelChecks }).default : undefined;
+async function runChecks(
+  task: PluginTask,
+  checks: KernelChecks | undefined,
+  kernel: KernelFeatures,
+  result: Writable<PluginResult>,
+): Promise<void> {
   await using world = await World.create('kernels');
   const net = await NodeWorld.create(world, checks?.pods ?? ['a', 'b']);
   await checks?.prepare?.(net);

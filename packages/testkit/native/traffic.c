@@ -8,6 +8,7 @@
  *   udp        datagrams through a real socket, by sendmmsg, with GSO when asked; udp-sink takes them
  *   stream     TCP bulk data;       stream-sink takes it
  *   connect    TCP connections;     accept takes them
+ *   legacy-drop  no traffic: a rule of the older iptables that drops what is forwarded by UDP to an address
  */
 #define _GNU_SOURCE
 #include "traffic.h"
@@ -199,7 +200,7 @@ int main(int argc, char **argv)
 	} modes[] = {
 		{ "flood", run_flood },       { "replay", run_replay }, { "udp", run_udp },
 		{ "udp-sink", run_udp_sink }, { "stream", run_stream }, { "stream-sink", run_stream_sink },
-		{ "connect", run_connect },   { "accept", run_accept },
+		{ "connect", run_connect },   { "accept", run_accept }, { "legacy-drop", run_legacy_drop },
 	};
 	struct options o = {
 		.flows = 1,

@@ -63,5 +63,6 @@ int run_stream(const struct options *o, struct report *report);
 int run_stream_sink(const struct options *o, struct report *report);
 int run_connect(const struct options *o, struct report *report);
 int run_accept(const struct options *o, struct report *report);
+int run_legacy_drop(const struct options *o, struct report *report);
 
 #endif

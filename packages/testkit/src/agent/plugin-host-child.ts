@@ -3,11 +3,13 @@ import { createInterface } from 'node:readline';
 import { flowJson, type FlowJson, type FlowNames, Host, loadConfig } from '@retina/core';
 import { patience } from '../world/run.ts';
 import { renderMetrics } from './metric-text.ts';
+import { untypedLoader } from './untyped-loader.ts';
 
 const SETUP_MS = 10_000;
 
 const host = await Host.start(loadConfig({ text: process.argv[2]!, environment: {} }).config, {
   limits: { setupMs: SETUP_MS * patience },
+  ...(process.argv[4] === 'false' && { loader: untypedLoader() }),
 });
 const flows: FlowJson[] = [];
 const names: FlowNames = {

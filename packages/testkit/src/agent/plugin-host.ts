@@ -16,6 +16,8 @@ export interface PluginHostOptions {
   readonly degraded?: boolean;
   /** Keep flow records for `flows()`. Default true; false where there are so many that keeping them costs more than the plugins. */
   readonly keepFlows?: boolean;
+  /** False: programs that go by the kernel's types (tp_btf, fentry) are refused, as some kernels do. Default true: the kernel decides. */
+  readonly typed?: boolean;
 }
 
 /** A host with some plugins in a network namespace, and nothing else of an agent: for kernel tests of plugins. Needs root. */
@@ -39,6 +41,7 @@ export class PluginHost implements AsyncDisposable {
       child,
       config,
       String(options.keepFlows ?? true),
+      String(options.typed ?? true),
     ]);
     const host = new PluginHost(running);
     try {

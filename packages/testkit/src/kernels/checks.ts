@@ -76,6 +76,8 @@ export interface KernelChecks {
   readonly pods?: readonly string[];
   /** Programs of the machine that its traffic needs, beside those of the test kit (`ip`, `tc`, `nft`, `sysctl`, `bash`). */
   readonly programs?: readonly string[];
+  /** Modules of the kernel that its programs hook into, loaded before anything else where the kernel has them: `nf_tables`. */
+  readonly modules?: readonly string[];
   /** Before the plugin starts: firewall rules, servers. */
   prepare?(net: NodeWorld): Promise<void>;
   /** Sends known traffic and compares what the plugin makes of it. Emulated kernels are some 20 times slower: hundreds of packets, not millions. */

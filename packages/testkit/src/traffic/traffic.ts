@@ -150,6 +150,23 @@ export function connect(from: Namespace, options: ConnectOptions): Promise<Repor
   return once(from, 'connect', options);
 }
 
+/** What {@link legacyDrop} ends with where the kernel has no tables of the older iptables. */
+const NO_TABLES = 3;
+
+/**
+ * Has a rule of the older iptables (`filter`, chain FORWARD) drop what a namespace forwards by UDP to an address. Its table is replaced:
+ * there is one such rule per family. False where the kernel has no such tables, or does not find their modules.
+ */
+export async function legacyDrop(where: Namespace, destination: string): Promise<boolean> {
+  const table = destination.includes(':') ? 'ip6table_filter' : 'iptable_filter';
+  await where.exec('modprobe', [table], { mayFail: true }); // built in, or not there
+  const { code, stderr } = await where.exec(await generator(), ['legacy-drop', ...flags({ destination })], {
+    mayFail: true,
+  });
+  if (code !== 0 && code !== NO_TABLES) throw new Error(stderr);
+  return code === 0;
+}
+
 /** A server in a namespace; it ends with its report. */
 export class Server {
   private readonly running: Running;

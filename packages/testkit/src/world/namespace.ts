@@ -74,6 +74,18 @@ export class Namespace {
     };
   }
 
+  /** The kernel's own counters of protocols inside, by their names in `/proc/net/snmp` and `/proc/net/netstat`: `RetransSegs`, `TCPLossProbes`. */
+  async protocolCounters(): Promise<ReadonlyMap<string, number>> {
+    const counts = new Map<string, number>();
+    const { stdout } = await this.exec('cat', ['/proc/net/snmp', '/proc/net/netstat']);
+    const lines = stdout.trim().split('\n');
+    for (let i = 0; i + 1 < lines.length; i += 2) {
+      const values = lines[i + 1]!.split(/:? /);
+      for (const [n, name] of lines[i]!.split(/:? /).entries()) if (n > 0) counts.set(name, Number(values[n]));
+    }
+    return counts;
+  }
+
   async ifindex(device: string): Promise<number> {
     const { stdout } = await run('ip', ['-n', this.name, '-j', 'link', 'show', 'dev', device]);
     return (JSON.parse(stdout) as [{ ifindex: number }])[0].ifindex;
