@@ -29,8 +29,9 @@ kernel('tcphealth', () => {
   });
   afterAll(async () => world[Symbol.asyncDispose]());
 
-  const start = (options: Record<string, unknown> = {}) =>
+  const start = (options: Record<string, unknown> = {}, typed = true) =>
     PluginHost.start({
+      typed,
       in: net.node,
       plugins: [[PLUGIN, options]],
       config: { enablePodLevel: true, remoteContext: true },
@@ -38,8 +39,12 @@ kernel('tcphealth', () => {
   const opened = (ip: (typeof FAMILIES)[number]) => ({ direction: 'EGRESS', source_ip: a[ip], destination_ip: b[ip] });
   const accepted = (ip: (typeof FAMILIES)[number]) => ({ ...opened(ip), direction: 'INGRESS' });
 
-  it.each(FAMILIES)('counts and times every connection at both ends, over %s', async (ip) => {
-    await using host = await start({ roundTripEveryMs: 0 }); // at the end of each only
+  it.each([
+    ['ipv4', 'typed'],
+    ['ipv6', 'typed'],
+    ['ipv6', 'raw'],
+  ] as const)('counts and times every connection at both ends, over %s, by %s tracepoints', async (ip, programs) => {
+    await using host = await start({ roundTripEveryMs: 0 }, programs === 'typed'); // at the end of each only
     const server = await serve(b.namespace, 'accept', { source: b[ip], port: 80 });
     const made = await connect(a.namespace, {
       destination: b[ip],
