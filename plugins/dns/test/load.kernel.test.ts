@@ -81,6 +81,30 @@ kernel('dns, under load and bad input', () => {
     addsUp(metrics);
   });
 
+  it.each([
+    ['by default', {}, [53, 5353]],
+    ['as configured', { ports: [5300, 53] }, [53, 5300]],
+  ])('reads what comes to the ports it is told to, and to no other: %s', async (_, options, ports) => {
+    await using host = await start(options);
+    const all = [53, 5300, 5353, 5399];
+    const sink = await Promise.all(
+      all.map((port) => serve(net.pod('server').namespace, 'udp-sink', { source: '::', port })),
+    );
+    const frames = all.flatMap((destination) => {
+      const bytes = message({ name: `p${destination}.example` });
+      return (['ipv4', 'ipv6'] as const).flatMap((ip) => [
+        frame(ip, udp({ source: 10_000, destination }), bytes),
+        frame(ip, tcp({ source: 20_000, destination, flags: ['ACK'], sequence: 7 }), prefixed(bytes)),
+      ]);
+    });
+    await sendFrames(net.pod('client').namespace, frames, { device: 'eth0' });
+    await Promise.all(sink.map((one) => one.stop()));
+    const metrics = await settled(host);
+    // over UDP and TCP, IPv4 and IPv6
+    const expected = Object.fromEntries(ports.map((port) => [`p${port}.example.`, 4]));
+    expect(metrics.by('query', own('adv_dns_request_count'))).toEqual(expected);
+  });
+
   it('leaves the bulk of data over its ports alone', async () => {
     await using host = await start({ maxRecordsPerSecond: 1000 });
     const sink = await serve(net.pod('server').namespace, 'stream-sink', { source: net.pod('server').ipv4, port: 53 });
