@@ -10,6 +10,16 @@ export function mix(hash: number, word: number): number {
   return h ^ (h >>> 15);
 }
 
+/**
+ * Spreads what the last rounds left in the upper bits over all of them: {@link mix} carries differences up, not down, and
+ * addresses differ in their last byte, which is a word's highest.
+ */
+export function spread(hash: number): number {
+  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
 /** A hash of bytes from `from` to `end`, taken four at a time. */
 export function hashBytes(seed: number, bytes: Uint8Array, from: number, end: number): number {
   let hash = seed;

@@ -1,4 +1,4 @@
-import { mix, SEED, SEED_2 } from './hash.ts';
+import { mix, SEED, SEED_2, spread } from './hash.ts';
 
 /** Bytes of a message that are looked at. */
 const MOST = 512;
@@ -43,8 +43,8 @@ export class Print {
       first = mix(first, word);
       second = mix(second, word);
     }
-    this.first = first;
-    this.second = second;
+    this.first = spread(first);
+    this.second = spread(second);
   }
 
   /** The loader lends the same few slabs again and again, many messages in each. */

@@ -8,6 +8,12 @@ function mix(hash: number, word: number): number {
   return h ^ (h >>> 15);
 }
 
+/** The last of the hash: what differs in a word's upper bits alone, as addresses do in their last byte, reaches the lower ones, which pick the slot. */
+function spread(hash: number): number {
+  const h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  return h ^ (h >>> 13);
+}
+
 /**
  * A set of integer tuples of one width, each with a small row number that stays its own until it is removed: the index
  * behind every metric family. Open addressing with linear probing; removal shifts back, so there are no tombstones and
@@ -54,7 +60,7 @@ export class SeriesTable {
   find1(a: number): number {
     const { slots, mask } = this;
     a |= 0;
-    for (let slot = mix(SEED, a) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = spread(mix(SEED, a)) & mask; ; slot = (slot + 1) & mask) {
       const at = slot * 2;
       const row = slots[at + 1]!;
       if (row === 0) return -1;
@@ -66,7 +72,7 @@ export class SeriesTable {
     const { slots, mask } = this;
     a |= 0;
     b |= 0;
-    for (let slot = mix(mix(SEED, a), b) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = spread(mix(mix(SEED, a), b)) & mask; ; slot = (slot + 1) & mask) {
       const at = slot * 3;
       const row = slots[at + 2]!;
       if (row === 0) return -1;
@@ -79,7 +85,7 @@ export class SeriesTable {
     a |= 0;
     b |= 0;
     c |= 0;
-    for (let slot = mix(mix(mix(SEED, a), b), c) & mask; ; slot = (slot + 1) & mask) {
+    for (let slot = spread(mix(mix(mix(SEED, a), b), c)) & mask; ; slot = (slot + 1) & mask) {
       const at = slot * 4;
       const row = slots[at + 3]!;
       if (row === 0) return -1;
@@ -91,7 +97,7 @@ export class SeriesTable {
   find(tuple: ArrayLike<number>): number {
     let hash = SEED;
     for (let i = 0; i < this.width; i++) hash = mix(hash, tuple[i]!);
-    for (let slot = hash & this.mask; ; slot = (slot + 1) & this.mask) {
+    for (let slot = spread(hash) & this.mask; ; slot = (slot + 1) & this.mask) {
       const row = this.rowAt(slot);
       if (row < 0 || this.equals(row, tuple)) return row;
     }
@@ -138,7 +144,7 @@ export class SeriesTable {
   private home(row: number): number {
     let hash = SEED;
     for (let i = 0; i < this.width; i++) hash = mix(hash, this.keys[row * this.width + i]!);
-    return hash & this.mask;
+    return spread(hash) & this.mask;
   }
 
   private equals(row: number, tuple: ArrayLike<number>): boolean {
