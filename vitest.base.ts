@@ -10,6 +10,8 @@ export const base = defineConfig({
     exclude: [...configDefaults.exclude, ...(process.env['RETINA_CLUSTER_TAG'] ? [] : ['**/*.cluster.test.ts'])],
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // What is awaited comes when it comes: the default of one second would be a limit of time on a busy machine.
+    expect: { poll: { timeout: 20_000 } },
     passWithNoTests: false,
     pool: 'forks',
     execArgv: ['--conditions=@retina/source'],
