@@ -105,22 +105,34 @@ RT_INLINE int drop_note_nftables(struct sk_buff *skb, struct nft_chain *chain)
 	return 0;
 }
 
+/* Only what was dropped is asked for its table, so that the name may be read each time: "filter" and "nat" differ in 8 bytes. */
 RT_INLINE int drop_note_iptables(struct sk_buff *skb, struct xt_table *table, __u32 hook)
 {
-	__u32 id = drop_chain_id(table, hook + 1);
+	__u32 family = BPF_CORE_READ(table, af), id;
+	__u64 first = 0;
 
+	bpf_core_read(&first, sizeof(first), &table->name);
+	id = drop_chain_id(table, first + ((__u64)family << 8) + hook);
 	if (!bpf_map_lookup_elem(&drop_chains, &id)) {
-		struct drop_chain_name name = { .kind = CHAIN_OF_IPTABLES, .hook = hook };
+		struct drop_chain_name name = { .kind = CHAIN_OF_IPTABLES, .family = family, .hook = hook };
 
-		name.family = BPF_CORE_READ(table, af);
-		bpf_probe_read_kernel_str(name.table, 32, table->name);
+		bpf_core_read_str(name.table, sizeof(table->name), &table->name);
 		bpf_map_update_elem(&drop_chains, &id, &name, BPF_ANY);
 	}
 	drop_note_chain(skb, id);
 	return 0;
 }
 
-/* The chain that dropped this packet; 0 if no chain said so. */
+/* A table's verdict. The packet is freed after it, by who asked; one that it let go may be dropped by another. */
+RT_INLINE int drop_table_left(struct sk_buff *skb, void *table, const struct nf_hook_state *state, unsigned int verdict)
+{
+	if ((verdict & VERDICT_MASK) == VERDICT_DROP)
+		return drop_note_iptables(skb, table, state->hook);
+	drop_note_chain(NULL, 0);
+	return 0;
+}
+
+/* The chain that dropped this packet; 0 if no chain said so. To be asked of every drop: a note that stays may meet another packet. */
 RT_INLINE __u32 drop_chain_of(struct sk_buff *skb, rt_reason reason)
 {
 	struct drop_chain_note *note;
@@ -150,21 +162,20 @@ int BPF_PROG(chain_left, struct nft_pktinfo *packet, void *chain, unsigned int v
 	return 0;
 }
 
-/* The older iptables: the chain is the hook's, as INPUT. */
+/*
+ * The older iptables: the chain is the hook's, as INPUT; those of its own that it jumps to the kernel does not tell. Since Linux
+ * 5.16 the table comes first; before, a drop has no reason and chains are not watched.
+ */
 SEC("fexit/ipt_do_table")
 int BPF_PROG(table_left, void *table, struct sk_buff *skb, const struct nf_hook_state *state, unsigned int verdict)
 {
-	if ((verdict & VERDICT_MASK) != VERDICT_DROP)
-		return 0;
-	return drop_note_iptables(skb, table, state->hook);
+	return drop_table_left(skb, table, state, verdict);
 }
 
 SEC("fexit/ip6t_do_table")
 int BPF_PROG(table6_left, void *table, struct sk_buff *skb, const struct nf_hook_state *state, unsigned int verdict)
 {
-	if ((verdict & VERDICT_MASK) != VERDICT_DROP)
-		return 0;
-	return drop_note_iptables(skb, table, state->hook);
+	return drop_table_left(skb, table, state, verdict);
 }
 
 #endif

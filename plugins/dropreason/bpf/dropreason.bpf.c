@@ -94,6 +94,7 @@ RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason,
 
 	if (drop_is_quiet(reason))
 		return 0;
+	key.chain = drop_chain_of(skb, reason);
 	key.reason = reason;
 	key.location = (__u64)location & DROP_LOCATION_MASK;
 	if (!drop_read_context(skb, receiver, typed, &key))
@@ -102,7 +103,6 @@ RT_INLINE int drop_packet(struct sk_buff *skb, void *location, rt_reason reason,
 		return 0;
 	if (key.netns == own_netns)
 		key.marks |= DROP_OWN;
-	key.chain = drop_chain_of(skb, reason);
 	drop_read_packet(skb, typed, &key, &value, &headers);
 	/* first: the less lives on while drop_count is verified, the fewer ways there are to it */
 	drop_take_sample(&key, &value, &headers);

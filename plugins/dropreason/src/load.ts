@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { type BpfHandle, type PluginContext, RetinaError } from '@retina/sdk';
 import type { Config, metrics } from './declarations.ts';
+import { CHAIN_PROGRAMS, type ChainFunction, chainFunctions } from './netfilter/functions.ts';
 
 type Context = PluginContext<Config, typeof metrics>;
 
@@ -8,17 +9,10 @@ const OBJECT = new URL('../dist/dropreason.bpf.o', import.meta.url);
 /** Programs on kfree_skb by the number of arguments the running kernel's tracepoint has. */
 const BY_ARGUMENTS: Readonly<Record<number, string>> = { 2: 'drop_bare', 3: 'drop_reason', 4: 'drop_socket' };
 const TYPED_PROGRAMS = [...Object.values(BY_ARGUMENTS), 'connect'];
-/** Programs that watch netfilter's chains: those of nf_tables, and those of iptables if it is there. */
-const NFTABLES_PROGRAMS = ['chain_entered', 'chain_left'];
-const IPTABLES_PROGRAMS = ['table_left', 'table6_left'];
 const ALL_PROGRAMS = [
   ...TYPED_PROGRAMS.flatMap((name) => [name, `raw_${name}`]),
-  ...NFTABLES_PROGRAMS,
-  ...IPTABLES_PROGRAMS,
+  ...Object.values(CHAIN_PROGRAMS).flat(),
 ];
-
-/** What to try, best first: iptables' functions are there only where the older one is used. */
-const CHAIN_SETS = [2, 1, 0].map((tables) => [...NFTABLES_PROGRAMS, ...IPTABLES_PROGRAMS.slice(0, tables)]);
 
 /** What was loaded: the program for drops, the one for connects, and those that watch chains. */
 export interface Loaded {
@@ -42,21 +36,9 @@ export async function load(ctx: Context, netfilterReason: number | undefined): P
       next: 'run `retina doctor` to see what this kernel offers',
     });
   }
-  let refused: unknown;
-  for (const chains of ctx.config.chains && netfilterReason !== undefined ? CHAIN_SETS : []) {
-    try {
-      return await attempt(ctx, wanted, 'connect', chains, netfilterReason);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      refused = error;
-    }
-  }
   if (ctx.config.chains) {
-    const next = 'leave `chains` off; rules with a counter are named all the same';
-    const found = netfilterReason === undefined ? 'drops have no reason before Linux 5.17' : String(refused);
-    ctx.degrade(
-      new RetinaError('RETINA_LOAD_FAILED', 'The chains of netfilter are not watched', { found, next, cause: refused }),
-    );
+    const loaded = await loadWithChains(ctx, wanted, netfilterReason);
+    if (loaded) return loaded;
   }
   try {
     return await attempt(ctx, wanted, 'connect', []);
@@ -65,6 +47,39 @@ export async function load(ctx: Context, netfilterReason: number | undefined): P
     ctx.log.warn('the kernel refused the typed programs; trying the raw ones', { error: String(error) });
     return attempt(ctx, `raw_${wanted}`, 'raw_connect', []);
   }
+}
+
+/** With programs at as many chains as the kernel allows; says of which it does not. Undefined where it is none. */
+async function loadWithChains(
+  ctx: Context,
+  drops: string,
+  netfilterReason: number | undefined,
+): Promise<Loaded | undefined> {
+  const missed = (found: string, next: string, cause?: unknown) =>
+    ctx.degrade(
+      new RetinaError('RETINA_LOAD_FAILED', 'The chains of netfilter are not watched', { found, next, cause }),
+    );
+  const off = 'leave `chains` off; rules with a counter are named all the same';
+  if (netfilterReason === undefined) return void missed('drops have no reason before Linux 5.17', off);
+  const present = await chainFunctions();
+  if (present.length === 0) {
+    return void missed('neither nf_tables nor ip_tables is loaded', 'start the agent after the first rule is there');
+  }
+  let refused: unknown;
+  const alone = present.length > 1 ? present.map((name) => [name]) : [];
+  for (const functions of [present, ...alone]) {
+    const programs = functions.flatMap((name: ChainFunction) => CHAIN_PROGRAMS[name]);
+    try {
+      const loaded = await attempt(ctx, drops, 'connect', programs, netfilterReason);
+      const rest = present.filter((name) => !functions.includes(name));
+      if (rest.length > 0) missed(`${rest.join(' and ')} refused: ${String(refused)}`, off, refused);
+      return loaded;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      refused ??= error;
+    }
+  }
+  return void missed(String(refused), off, refused);
 }
 
 async function attempt(

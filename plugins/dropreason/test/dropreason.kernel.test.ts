@@ -55,8 +55,9 @@ kernel('dropreason', () => {
   });
   afterAll(async () => world[Symbol.asyncDispose]());
 
-  const start = async (options: Record<string, unknown> = {}) =>
+  const start = async (options: Record<string, unknown> = {}, typed = true) =>
     PluginHost.start({
+      typed,
       in: net.node,
       // other tests on this machine drop packets as well
       plugins: [[PLUGIN, { netns: 'own', ...options }]],
@@ -105,6 +106,22 @@ kernel('dropreason', () => {
       expect(metrics.sum('networkobservability_adv_drop_count', rule)).toBe(640);
     },
   );
+
+  it('counts the same by raw tracepoints, where the kernel refuses its types', async () => {
+    host = await start({}, false);
+    await using _ = host;
+    for (const ip of ['ipv4', 'ipv6'] as const) {
+      const route = { source: net.outsideAddress[ip], destination: net.pod('web')[ip] };
+      await datagrams(net.outside, { ...route, port: 7000, packets: 120, flows: 3 });
+      await datagrams(net.outside, { ...route, port: 7002, packets: 30 });
+      await connect(net.node, { destination: net.outsideAddress[ip], port: 9, packets: 5 });
+    }
+    const metrics = await settled(host);
+    const by = (reason: string) => metrics.by('direction', COUNT, { reason });
+    expect(by('IPTABLE_RULE_DROP')).toEqual({ ingress: 240, egress: 60 });
+    expect(by('TCP_CONNECT_BASIC')).toEqual({ egress: 10 });
+    expect(sum(await host.flows(), 'IPTABLE_RULE_DROP')).toBe(300);
+  });
 
   it('counts datagrams without a socket, and those that find its buffer full', async () => {
     host = await start();
