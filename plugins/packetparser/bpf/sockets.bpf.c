@@ -60,8 +60,7 @@ RT_INLINE void socket_rtt(struct sock *sk, struct socket_value *value)
 		value->rtt = smoothed;
 }
 
-SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(retransmit, struct sock *sk, struct sk_buff *skb)
+RT_INLINE int socket_retransmit(struct sock *sk, struct sk_buff *skb)
 {
 	struct socket_value *value = socket_entry(sk);
 	__u16 segments = 0;
@@ -74,6 +73,20 @@ int BPF_PROG(retransmit, struct sock *sk, struct sk_buff *skb)
 	__sync_fetch_and_add(&value->retransmits, segments ? segments : 1);
 	socket_rtt(sk, value);
 	return 0;
+}
+
+/* Up to Linux 6.16 it fires for what was sent only. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit, struct sock *sk, struct sk_buff *skb)
+{
+	return socket_retransmit(sk, skb);
+}
+
+/* From 6.17 on it fires for every attempt, and says how it ended. */
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(retransmit_attempt, struct sock *sk, struct sk_buff *skb, int error)
+{
+	return error ? 0 : socket_retransmit(sk, skb);
 }
 
 /* When a connection is made, and when it leaves the state in which it carries data. */
