@@ -5,13 +5,16 @@ const PORTS = { syn: 7001, synack: 7002, probe: 7003, timeout: 7004, fast: 7005,
 /** Segments sent again when every connection has lost what it is to lose: one each, the spurious one by a probe. */
 export const LOST = { syn: 1, synack: 1, timeout: 1, fast: 1, loss_probe: 2 } as const;
 
+export type Kinds = Readonly<Record<string, number>>;
+
 /** Segments sent again by kind as the kernel counts them, and those its peers had already. A slow machine sends some more than {@link LOST}. */
 export interface SentAgain {
-  readonly kinds: Readonly<Record<string, number>>;
-  readonly spurious: number;
+  /** Of both ends together. */
+  readonly kinds: Kinds;
+  readonly client: Kinds;
+  readonly server: Kinds;
   /** Of each end. */
-  readonly client: number;
-  readonly server: number;
+  readonly spurious: { readonly client: number; readonly server: number };
 }
 
 const ONCE = 'limit rate 1/day burst 1 packets counter drop';
@@ -39,24 +42,12 @@ const socket = require('node:net').connect({ host, port: Number(port), noDelay: 
 });
 socket.resume();`;
 
-/** What the kernel's own counters of a namespace grew by while something happened, by their names in `/proc/net`. */
+/** What the kernel's own counters of a namespace grew by while something happened. */
 export async function grown(where: Namespace, work: () => Promise<unknown>): Promise<(name: string) => number> {
-  const before = await kernelCounts(where);
+  const before = await where.protocolCounters();
   await work();
-  const after = await kernelCounts(where);
+  const after = await where.protocolCounters();
   return (name) => after.get(name)! - before.get(name)!;
-}
-
-async function kernelCounts(where: Namespace): Promise<ReadonlyMap<string, number>> {
-  const counts = new Map<string, number>();
-  for (const file of ['snmp', 'netstat']) {
-    const lines = (await where.exec('cat', [`/proc/net/${file}`])).stdout.trim().split('\n');
-    for (let i = 0; i + 1 < lines.length; i += 2) {
-      const values = lines[i + 1]!.split(/:? /);
-      for (const [n, name] of lines[i]!.split(/:? /).entries()) if (n > 0) counts.set(name, Number(values[n]));
-    }
-  }
-  return counts;
 }
 
 /** Connections from a pod to another, each of which loses one packet. Returns what the kernel sent again. */
@@ -66,22 +57,27 @@ export async function lossy(net: NodeWorld, from: string, to: string, family: 'i
   const atClient = await grown(client, async () => {
     atServer = await grown(server, () => lose(net, from, to, family));
   });
-  const sent = {
-    syn: atClient('TCPSynRetrans'),
-    synack: atServer('TCPSynRetrans'),
-    slow_start: atClient('TCPSlowStartRetrans'),
-    fast: atClient('TCPFastRetrans'),
-    loss_probe: atClient('TCPLossProbes'),
+  const ends = { client: kindsOf(atClient, 'syn'), server: kindsOf(atServer, 'synack') };
+  const kinds: Record<string, number> = { ...ends.client };
+  for (const [kind, segments] of Object.entries(ends.server)) kinds[kind] = (kinds[kind] ?? 0) + segments;
+  const spurious = { client: atClient('TCPDSACKRecvSegs'), server: atServer('TCPDSACKRecvSegs') };
+  return { kinds, ...ends, spurious };
+}
+
+/** What one end has sent again. The kernel counts `syn` and `synack` as one: an end that connects has the first, one that answers the other. */
+function kindsOf(counted: (name: string) => number, handshake: 'syn' | 'synack'): Kinds {
+  const told = {
+    [handshake]: counted('TCPSynRetrans'),
+    slow_start: counted('TCPSlowStartRetrans'),
+    fast: counted('TCPFastRetrans'),
+    loss_probe: counted('TCPLossProbes'),
   };
-  const ends = { client: sentAgain(atClient), server: sentAgain(atServer) };
-  const total = ends.client + ends.server;
-  const timeout = total - Object.values(sent).reduce((sum, segments) => sum + segments, 0);
-  const kinds = Object.fromEntries(Object.entries({ ...sent, timeout }).filter(([, segments]) => segments > 0));
-  return {
-    kinds,
-    spurious: atClient('TCPDSACKRecvSegs'),
-    ...ends,
-  };
+  const timeout = sentAgain(counted) - total(told);
+  return Object.fromEntries(Object.entries({ ...told, timeout }).filter(([, segments]) => segments > 0));
+}
+
+export function total(kinds: Kinds): number {
+  return Object.values(kinds).reduce((sum, segments) => sum + segments, 0);
 }
 
 /** Segments the kernel has sent again. One that found the next queue full counts there as well, and as a failure. */
