@@ -162,7 +162,13 @@ describe('annotations of pods and of their namespaces', () => {
         dns,
       };
     };
-    const [before, toldBefore] = [await counted(), await told()];
+    await sleep(3000); // what was sent before is in the history by then
+    const toldBefore = await eventually(async () => {
+      const [log, history] = await told();
+      expect(log).toEqual(history); // the log comes later
+      return [log!, history!];
+    });
+    const before = await counted();
     for (const { addresses } of [near, far]) await echo(client, addresses[0]!, 9000, 10, 10);
     for (const server of ['10.96.0.10', near.addresses[0]!]) {
       await resolves(client, server, { name: 'nobody-chose.example', timeout: 500 });
