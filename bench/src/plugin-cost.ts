@@ -20,7 +20,11 @@ const MIB = 1024 * 1024;
  * What each plugin costs alone, and all of them together: per packet at the hook of an uplink, net of an empty program, and
  * per run of its tracing programs. At the end, with all: CPU and memory under packets and DNS.
  */
-export async function pluginCost(net: NodeWorld, source: Source, quick: boolean): Promise<readonly Figure[]> {
+export async function pluginCost(
+  net: NodeWorld,
+  source: Source,
+  quick: boolean,
+): Promise<{ readonly emptyNanos: number; readonly figures: readonly Figure[] }> {
   await using _stats = await bpfStats();
   const bursts = quick ? 4 : 10;
   const empty = await emptyNanos(net, source, bursts);
@@ -40,7 +44,7 @@ export async function pluginCost(net: NodeWorld, source: Source, quick: boolean)
     const packet = await perPacket(net, source, agent.pid, bursts);
     figures.push({ ...figure('packet.all', 'all plugins, per packet', packet! - empty), budget: 110 });
   }
-  return figures;
+  return { emptyNanos: empty, figures };
 }
 
 /** CPU and memory of the agent with every plugin, at 200 000 packets and 1 000 DNS queries per second. */

@@ -1,19 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Config, Host } from '@retina/core';
+import type { Config } from '@retina/core';
 import { kubeClient } from '@retina/kube';
-import { type Logger, RetinaError } from '@retina/sdk';
+import { RetinaError } from '@retina/sdk';
 import { SERVER } from './problems.ts';
-import { ClusterReader } from './reader.ts';
+import { ClusterReader, type ReaderOptions } from './reader.ts';
 
 /** Between two attempts to find out how the API server is reached. */
 const RETRY_MS = 10_000;
 /** So long a new configuration may wait for what it needs of the cluster, while the one before goes on. */
 const HANDOVER_MS = 60_000;
 
-export interface ClusterOptions {
-  readonly host: Host;
-  readonly log: Logger;
-  readonly version: string;
+export interface ClusterOptions extends ReaderOptions {
   /** In place of a minute, for tests. */
   readonly handoverMs?: number;
 }

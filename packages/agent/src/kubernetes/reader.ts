@@ -1,13 +1,19 @@
 import type { Config, Host } from '@retina/core';
 import { type KubeClient, METRICS_CONFIGURATIONS, reflect, type Reflector, type ReflectorState } from '@retina/kube';
 import { type Logger, RetinaError } from '@retina/sdk';
-import type { ClusterOptions } from './cluster.ts';
 import { Configurations } from './configurations.ts';
 import { ClusterIdentity } from './identity.ts';
 import { showWatches } from './metrics.ts';
 import { about, isRefusal, problemKey, SERVER, unanswered } from './problems.ts';
 import { Trim } from './trim.ts';
 import { type Watch, watchesFor } from './watches.ts';
+
+/** Whom a reader tells, and as what it presents itself to the API server. */
+export interface ReaderOptions {
+  readonly host: Host;
+  readonly log: Logger;
+  readonly version: string;
+}
 
 /** Follows the cluster as one configuration asks for. */
 export class ClusterReader implements Disposable {
@@ -32,7 +38,7 @@ export class ClusterReader implements Disposable {
   private ended = false;
 
   /** `waits`: what it reads has no effect until {@link ClusterReader.follow} is called. */
-  constructor(client: KubeClient, config: Config, { host, log }: ClusterOptions, waits: boolean) {
+  constructor(client: KubeClient, config: Config, { host, log }: ReaderOptions, waits: boolean) {
     this.client = client;
     this.config = config;
     this.host = host;
