@@ -1,4 +1,13 @@
-import { chmodSync, copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run } from '@retina/testkit';
 import { WORKSPACE } from './packed.ts';
@@ -45,9 +54,14 @@ export class Elsewhere {
     symlinkSync(others, join(cache, '_cacache'));
     copyFileSync(process.execPath, join(bin, 'node'));
     const npm = (await run('npm', ['exec', '--call', 'printf %s "$npm_execpath"'])).stdout;
-    cpSync(join(dirname(npm), '..'), join(folder, 'npm'), { recursive: true });
+    let programs = dirname(realpathSync(npm));
+    // A distribution's npm finds what it needs by where it lies, and is not in the repository; any other may be.
+    if (existsSync(join(programs, '..', 'node_modules', 'semver'))) {
+      cpSync(join(programs, '..'), join(folder, 'npm'), { recursive: true });
+      programs = join(folder, 'npm', 'bin');
+    }
     for (const name of ['npm', 'npx']) {
-      const program = `#!/bin/sh\nexec '${bin}/node' '${folder}/npm/bin/${name}-cli.js' "$@"\n`;
+      const program = `#!/bin/sh\nexec '${bin}/node' '${programs}/${name}-cli.js' "$@"\n`;
       writeFileSync(join(bin, name), program, { mode: 0o755 });
     }
     return new Elsewhere(folder, registry, cache);
