@@ -69,7 +69,7 @@ class Copies {
   private readonly times = new Float64Array(SLOTS);
   private readonly index = new Int32Array(SETS * WAYS);
   private readonly windowMs: number;
-  /** Keys ever made, and as many as there is room for: what lies in the index from the start is too old to be one. */
+  /** Of the next key, from 0 again behind AGE_MASK. At first so far on that what lies in the index from the start is too old to be one. */
   private turn = SLOTS + 1;
   private keyFirst = 0;
   private keySecond = 0;
