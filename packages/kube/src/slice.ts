@@ -1,4 +1,4 @@
-const SHARE_MS = 5;
+const SHARE_MS = 3;
 
 /**
  * Work in slices. Everything that is sliced shares one piece of each turn of the event loop, however many lists and watches

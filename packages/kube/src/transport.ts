@@ -97,7 +97,6 @@ export class Transport {
 
   #once(call: Call, secrets: Secrets): Promise<IncomingMessage> {
     const { server } = this.#access;
-    const signal = call.signal ? AbortSignal.any([call.signal, this.#closed.signal]) : this.#closed.signal;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const send = server.protocol === 'http:' ? http.request : https.request;
     const request = send({
@@ -106,7 +105,6 @@ export class Transport {
       method: call.method,
       path: server.pathname.replace(/\/$/, '') + call.path,
       agent: this.#agentOf(secrets),
-      signal,
       headers: {
         accept: 'application/json',
         'user-agent': this.#options.userAgent,
@@ -119,7 +117,11 @@ export class Transport {
     const late = setTimeout(() => request.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     request.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS)); // also while a watch is silent
     request.on('error', reject); // also after the head: a listener must be there
-    request.on('close', () => clearTimeout(late));
+    const abandoned = abandon(request, call.signal ? [call.signal, this.#closed.signal] : [this.#closed.signal]);
+    request.on('close', () => {
+      clearTimeout(late);
+      abandoned();
+    });
     request.on('response', (response) => {
       clearTimeout(late);
       cutWhenIdle(response, call.idleMs ?? timeoutMs);
@@ -128,6 +130,21 @@ export class Transport {
     request.end(call.body);
     return promise;
   }
+}
+
+/**
+ * Ends the request, and its answer, when one of the signals aborts; the return value stops listening. What AbortSignal.any
+ * makes is let go of only by the garbage collector, which is much to do for each of a hundred requests a second.
+ */
+function abandon(request: http.ClientRequest, signals: readonly AbortSignal[]): () => void {
+  const stop = ({ target }: Event | { target: AbortSignal }) => {
+    request.destroy(new Error('the request was given up', { cause: (target as AbortSignal).reason }));
+  };
+  for (const signal of signals) {
+    if (signal.aborted) stop({ target: signal });
+    signal.addEventListener('abort', stop, { once: true });
+  }
+  return () => signals.forEach((signal) => signal.removeEventListener('abort', stop));
 }
 
 /** Nothing for so long, and the body ends with an error: a peer that went away does not say so. */

@@ -2,7 +2,6 @@
 // them; a process of its own, with the agent's flags, reads them. Prints JSON.
 import { fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import { type KubeClient, kubeClient, type Pod, PODS, reflect } from '../src/index.ts';
 import { ApiServer } from './api-server.ts';
 import { fill, podOf } from './many-pods.ts';
@@ -23,7 +22,8 @@ async function main(count: number): Promise<void> {
       '--conditions=@retina/source',
       '--expose-gc',
       '--semi-space-growth-factor=1',
-      '--optimize-for-size',
+      '--heap-growing-percent=10',
+      '--max-semi-space-size=1',
     ];
     const child = fork(import.meta.filename, { env, execArgv });
     await new Promise<void>((resolve, reject) => {
@@ -53,7 +53,6 @@ function trim({ metadata, spec, status }: Pod) {
 } // prettier-ignore
 
 async function measure(kubeconfig: string): Promise<void> {
-  setFlagsFromString('--semi-space-growth-factor=1');
   const client = kubeClient({ kubeconfig });
   await client.raw('/version'); // connections and code are not the pods' cost
   const warm = reflect(client, { resource: PODS, namespace: 'bench-0', fieldSelector: 'metadata.name=none', trim });

@@ -26,6 +26,28 @@ it('works each key once however often it is added, and again when it is added wh
   expect(made.coalesced).toBe(2);
 });
 
+it('gathers keys for a moment where it is told to, and works on them together', async () => {
+  const stop = new AbortController();
+  const seen: string[] = [];
+  const made = queue(
+    async (key) => {
+      seen.push(key);
+      if (key === 'last') stop.abort();
+    },
+    { gatherMs: 500 },
+  );
+  const running = made.run(stop.signal);
+  for (const key of ['a', 'a', 'b', 'a']) {
+    made.add(key);
+    await sleep(0);
+    expect(seen).toEqual([]);
+  }
+  await expect.poll(() => seen).toEqual(['a', 'b']);
+  expect(made.coalesced).toBe(2);
+  made.add('last');
+  await running;
+});
+
 it('tries a key that fails again, and the others meanwhile', async () => {
   const stop = new AbortController();
   const seen: string[] = [];

@@ -19,6 +19,11 @@ export interface WorkQueueOptions {
   readonly burst: number;
   /** First and longest pause after a failure, milliseconds. */
   readonly backoffMs?: readonly [number, number];
+  /**
+   * Milliseconds for which keys gather before they are worked on; default 0. A pod that starts changes several times within
+   * moments, and requests that are made together cost less than each by itself.
+   */
+  readonly gatherMs?: number;
 }
 
 /**
@@ -39,6 +44,7 @@ export class WorkQueue {
   private waitUntil = 0;
   private waits = 0;
   private wake: (() => void) | undefined;
+  private gathering: NodeJS.Timeout | undefined;
 
   constructor(options: WorkQueueOptions) {
     this.options = options;
@@ -63,7 +69,12 @@ export class WorkQueue {
     if (timer) return void this.coalesced++;
     if (this.waiting.has(key)) return void this.coalesced++;
     this.waiting.set(key, performance.now());
-    this.wake?.();
+    const { gatherMs = 0 } = this.options;
+    if (gatherMs === 0) return this.wake?.();
+    this.gathering ??= setTimeout(() => {
+      this.gathering = undefined;
+      this.wake?.();
+    }, gatherMs);
   }
 
   /** Works until `signal` aborts; returns when nothing is worked on any more. */
@@ -74,6 +85,7 @@ export class WorkQueue {
     await Promise.all(workers);
     for (const timer of this.delayed.values()) clearTimeout(timer);
     this.delayed.clear();
+    clearTimeout(this.gathering);
     signal.removeEventListener('abort', stop);
   }
 
