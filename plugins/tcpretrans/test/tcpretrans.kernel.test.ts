@@ -27,7 +27,7 @@ async function settled(host: PluginHost, expected: Kinds | number): Promise<Metr
   return host.metrics();
 }
 
-// On a machine with far too much to do an event is missing now and then, soon after a start (see the README): once more then.
+// While another test's older program leaves the hook, an event may be told to nobody (see the README): once more then.
 kernel('tcpretrans', { retry: 2, timeout: 60_000 }, () => {
   let world: World;
   let net: NodeWorld;
