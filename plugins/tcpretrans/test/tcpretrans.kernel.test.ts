@@ -27,7 +27,7 @@ async function settled(host: PluginHost, expected: Kinds | number): Promise<Metr
   return host.metrics();
 }
 
-// While another test's older program leaves the hook, an event may be told to nobody (see the README): once more then.
+// On a busy kernel an event may be told to nobody, as was seen when an older program left the hook (see the README): once more then.
 kernel('tcpretrans', { retry: 2, timeout: 60_000 }, () => {
   let world: World;
   let net: NodeWorld;
